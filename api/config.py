@@ -1,0 +1,138 @@
+"""Where settings come from: ``calmline.toml``, then environment variables ``CALMLINE_*`` over it.
+
+    [speech]                        CALMLINE_SPEECH__ONSET=0.6
+    onset = 0.6
+    [server]                        CALMLINE_SERVER__PORT=9000
+    port = 9000
+
+The machine's part (``pipeline.settings``) goes into every journal; the server's part holds secrets and never does.
+"""
+
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from pipeline import settings as machine
+from pipeline.errors import BadInput
+from pipeline.settings import Section, Settings
+
+FILE = "calmline.toml"
+"""Read from the current folder when no other file is named."""
+
+
+class Server(Section):
+    """Where the server listens and who may talk to it."""
+
+    host: str = "127.0.0.1"
+    """Address to bind; anything but a loopback address needs credentials."""
+    port: int = Field(default=8765, ge=0, le=65535)
+    """TCP port; 0 takes a free one."""
+    hosts: tuple[str, ...] = ()
+    """Further names under which the server is reached: checked against Host and Origin."""
+    tls_cert: str = ""
+    """Certificate chain (PEM); with tls_key the server speaks https and wss."""
+    tls_key: str = ""
+    """Private key (PEM)."""
+    supervisor_tokens: dict[str, SecretStr] = {}
+    """Supervisor's name to bearer token: sees every call."""
+    agent_tokens: dict[str, SecretStr] = {}
+    """Agent's id to bearer token: sees that agent's calls only."""
+    door_tokens: dict[str, SecretStr] = {}
+    """Sender's name to bearer token: may bring calls in, sees none."""
+    page_queue_kb: int = Field(default=512, ge=16, le=65536)
+    """Kilobytes that may wait for one page; a slower one is closed with 1013 and resumes by number."""
+    upload_mb: int = Field(default=500, ge=1, le=100_000)
+    """Megabytes one uploaded recording may have."""
+    model_cache: str = ""
+    """Folder of pulled models; empty means the user's own cache folder."""
+
+
+class Config(BaseSettings):
+    """The whole tree, as a file or the environment spells it. ``policy`` may be a preset's name."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="CALMLINE_", env_nested_delimiter="__")
+
+    speech: machine.Speech = machine.Speech()
+    turns: machine.Turns = machine.Turns()
+    words: machine.Words = machine.Words()
+    voice: machine.Voice = machine.Voice()
+    scores: machine.Scores = machine.Scores()
+    alerts: machine.Alerts = machine.Alerts()
+    storage: machine.Storage = machine.Storage()
+    policy: machine.Policy | str = machine.Policy()
+    server: Server = Server()
+
+    @property
+    def settings(self) -> Settings:
+        """The machine's part, which journals carry. Raises BadInput for an unknown policy."""
+        parts = {name: getattr(self, name) for name in Settings.model_fields}
+        return Settings(**parts | {"policy": policy_named(self.policy)})
+
+    @property
+    def calls_folder(self) -> Path:
+        """Where calls are stored."""
+        return Path(self.storage.folder).expanduser() if self.storage.folder else user_data_path("calmline") / "calls"
+
+    @property
+    def model_cache(self) -> Path:
+        """Where pulled models lie."""
+        cache = self.server.model_cache
+        return Path(cache).expanduser() if cache else user_cache_path("calmline") / "models"
+
+
+def policy_named(policy: machine.Policy | str) -> machine.Policy:
+    """A preset by its name, or the policy itself. Raises BadInput."""
+    if isinstance(policy, machine.Policy):
+        return policy
+    try:
+        return machine.POLICIES[policy]
+    except KeyError:
+        known = ", ".join(machine.POLICIES)
+        raise BadInput(f"unknown policy {policy!r}: use one of {known}, or a [policy] table") from None
+
+
+def load(file: Path | None = None, **overrides: object) -> Config:
+    """Defaults, then the file, then the environment, then ``overrides`` (section name to value).
+
+    file: None reads calmline.toml of the current folder if there is one. Raises BadInput naming the key at fault.
+    """
+    if file is not None and not file.is_file():
+        raise BadInput(f"no settings file {file}")
+    path = file or Path(FILE)
+
+    class Sources(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            chosen = InitSettingsSource(settings_cls, init_kwargs=overrides)
+            return (chosen, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path))
+
+    try:
+        config = Sources()
+        policy_named(config.policy)  # an unknown one is found here, not at the first call
+        return config
+    except ValidationError as error:
+        raise BadInput(_explain(error)) from None
+    except ValueError as error:  # no TOML, or JSON in a variable that cannot be read
+        raise BadInput(f"cannot read the settings ({path} or CALMLINE_*): {error}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    what = "unknown settings key" if first["type"] == "extra_forbidden" else "bad setting"
+    return f"{what} {key}: {first['msg']} (calmline schema settings lists all keys)"

@@ -1,0 +1,84 @@
+"""One call being stepped and written down: what the live and the recorded driver share.
+
+Nothing is shown that is not on disk first: audio, then journal, then view.
+"""
+
+from contextlib import ExitStack
+
+from pipeline.inputs import Close, Frame, Input
+from pipeline.journal import Journal
+from pipeline.session import Entry, Session, Step
+from pipeline.tape import Tape
+from pipeline.view import Reducer, View
+
+
+class Call:
+    """``admit`` and ``advance`` while audio comes; then ``close``, TAIL times ``drain``, and ``end``.
+
+    journal, tape: None keeps nothing. live: bounds the view.
+    """
+
+    def __init__(
+        self, session: Session, *, journal: Journal | None = None, tape: Tape | None = None, live: bool = False
+    ) -> None:
+        self.session = session
+        self._journal = journal
+        self._tape = tape
+        self._reducer = Reducer(live=live)
+
+    @property
+    def view(self) -> View:
+        return self._reducer.view
+
+    def admit(self, item: Input) -> None:
+        """Let an input take effect in the next step."""
+        self.session.admit(item)
+
+    def advance(self, frame: Frame) -> Step:
+        """Step one frame of audio. Raises StorageFault when it cannot be written down."""
+        if self._tape is not None:
+            self._tape.write(frame)
+        return self._take(self.session.step(frame))
+
+    def close(self, reason: str, end: int | None = None) -> None:
+        """The audio is over at sample ``end`` (default: all of it was real)."""
+        self.admit(Close(end=self.session.position if end is None else end, reason=reason))
+
+    def drain(self) -> Step:
+        """One silent step of the TAIL that follows the last audio."""
+        return self._take(self.session.step(self.session.silence()))
+
+    def end(self) -> Step:
+        """The last step, after the tail and the last answers; then the files are finished."""
+        step = self._take(self.session.end())
+        self.release()
+        return step
+
+    def fail(self, part: str, error: BaseException) -> list[Entry]:
+        """End at once with a fatal Fault, written as far as the disk allows. Returns what was emitted."""
+        entries = self.session.fail(part, error)
+        self._fold(entries)
+        with ExitStack() as stack:
+            stack.callback(self.release)
+            if self._journal is not None:
+                self._journal.write(entries)
+        return entries
+
+    def release(self) -> None:
+        """Finish the files; safe to call twice."""
+        with ExitStack() as stack:
+            if self._journal is not None:
+                stack.callback(self._journal.close)
+            if self._tape is not None:
+                stack.callback(self._tape.close)
+
+    def _take(self, step: Step) -> Step:
+        if self._journal is not None:
+            self._journal.write(step.entries)
+        self._reducer.heard(self.session.position)
+        self._fold(step.entries)
+        return step
+
+    def _fold(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._reducer.apply(entry)

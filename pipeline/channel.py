@@ -1,0 +1,24 @@
+"""Who speaks. A two-channel call has agent and customer; a mono recording has one unknown speaker."""
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    AGENT = "agent"
+    CUSTOMER = "customer"
+    UNKNOWN = "unknown"
+
+    @property
+    def other(self) -> "Channel":
+        """The other party of a two-channel call."""
+        match self:
+            case Channel.AGENT:
+                return Channel.CUSTOMER
+            case Channel.CUSTOMER:
+                return Channel.AGENT
+            case Channel.UNKNOWN:
+                raise ValueError("an unknown speaker has no other party")
+
+
+TWO_CHANNEL = (Channel.AGENT, Channel.CUSTOMER)
+MONO = (Channel.UNKNOWN,)

@@ -1,0 +1,103 @@
+"""The only wiring: which engines answer, which nodes are stepped, in which order."""
+
+from dataclasses import dataclass, replace
+
+from models.errors import ModelError
+from models.protocols import Identity, PitchTracker, SpeechDetector, Transcriber
+from pipeline.channel import Channel
+from pipeline.errors import EngineFault
+from pipeline.nodes.advice import AdviceNode
+from pipeline.nodes.cues import CuesNode
+from pipeline.nodes.pace import PaceNode
+from pipeline.nodes.prosody import ProsodyNode
+from pipeline.nodes.regions import RegionsNode
+from pipeline.nodes.scores import ScoresNode
+from pipeline.nodes.speech import SpeechNode
+from pipeline.nodes.turns import TurnsNode
+from pipeline.nodes.words import WordsNode
+from pipeline.playbook import Playbook, load_playbook
+from pipeline.session import CallInfo, Node, Session
+from pipeline.settings import Policy, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Loaded once, shared by every call. transcriber: None when words are not wanted."""
+
+    detector: SpeechDetector
+    pitch: PitchTracker
+    transcriber: Transcriber | None
+    playbook: Playbook
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        used = (self.detector, self.pitch, self.transcriber)
+        return (*(engine.identity for engine in used if engine is not None), self.playbook.identity)
+
+
+def load(settings: Settings, model_cache: str = "") -> Engines:
+    """Load every engine that the policy lets work. model_cache: folder of pulled models.
+
+    Raises EngineFault when one is missing or damaged.
+    """
+    from models.pitch import SwiftF0Tracker
+    from models.silero import SileroDetector
+
+    try:
+        return Engines(SileroDetector(), SwiftF0Tracker(), _transcriber(settings, model_cache), load_playbook())
+    except ModelError as error:
+        raise EngineFault(str(error)) from error
+
+
+def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
+    """A fresh session of one call. Two builds from the same arguments give the same events."""
+    info = replace(info, policy=settings.policy.name, unavailable=unavailable(info, settings.policy))
+    nodes: list[Node] = [
+        SpeechNode(info.channels, settings.speech, engines.detector),
+        RegionsNode(),
+        TurnsNode(info.channels, settings.turns),
+        WordsNode(info.channels, settings.words, enabled="words" not in info.unavailable),
+        PaceNode(info.channels, settings.voice),
+        ProsodyNode(_pitched(info), info.channels, settings.voice, engines.pitch),
+        CuesNode(engines.playbook),
+        ScoresNode(_scored(info), settings.scores, settings.voice),
+        AdviceNode(settings.alerts, engines.playbook),
+    ]
+    return Session(info, nodes)
+
+
+def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
+    """What this call cannot have, and why."""
+    reasons: dict[str, str] = {}
+    if info.channels == (Channel.UNKNOWN,):
+        reasons |= dict.fromkeys(("talk_over", "anger", "tension"), "one channel: the speaker is unknown")
+    if policy.needs_notice and not info.notice_given:
+        reasons |= dict.fromkeys(("anger", "tension"), "no notice was given to the customer")
+    if not policy.agent_affect:
+        reasons["tension"] = f"policy {policy.name}"
+    if not policy.customer_affect:
+        reasons["anger"] = f"policy {policy.name}"
+    if not policy.words:
+        reasons["words"] = f"policy {policy.name}"
+    return reasons
+
+
+def _pitched(info: CallInfo) -> frozenset[Channel]:
+    """Channels whose voice quality may be measured: it is needed for affect alone."""
+    scored = _scored(info)
+    return frozenset(scored)
+
+
+def _scored(info: CallInfo) -> tuple[Channel, ...]:
+    wanted = ((Channel.CUSTOMER, "anger"), (Channel.AGENT, "tension"))
+    return tuple(channel for channel, score in wanted if score not in info.unavailable)
+
+
+def _transcriber(settings: Settings, model_cache: str) -> Transcriber | None:
+    if not settings.policy.words:
+        return None
+    from models import weights
+    from models.whisper import WhisperTranscriber
+
+    words = settings.words
+    raise NotImplementedError

@@ -1,0 +1,322 @@
+"""The live driver: the only asyncio and threads of the pipeline.
+
+One ``LiveCall`` steps one call in a worker thread, batch by batch; one ``EnginePool`` answers for all calls;
+``Switchboard`` opens calls, refuses what cannot be taken, and drains at the end.
+Overflow: a feed waits while 2 s of audio are queued (the sender's own buffer fills, nothing is lost here; capture
+devices cannot wait and drop their oldest audio, see ``sources.microphone``); answers that come late are admitted late.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from threading import Lock
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from models.protocols import Transcriber, Transcript
+from pipeline.call import Call
+from pipeline.errors import Conflict, NotFound, StorageFault
+from pipeline.inputs import EngineResult, Frame, HeardWord, Input, Loss, Mark
+from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
+from pipeline.timebase import RATE, TICK, Span
+from pipeline.view import VIEW
+
+T = TypeVar("T")
+
+QUEUE = 2 * RATE // TICK
+"""Frames that may wait: 2 s."""
+
+BATCH = 16
+"""Frames stepped in one go when they have piled up: half a second, so commands never wait longer."""
+
+PATIENCE = 60.0
+"""Seconds an ended call waits for its last words before it ends with a fault in their place."""
+
+
+class EnginePool:
+    """The shared recogniser: answers in order of asking. Finals wait, become late, and are never lost."""
+
+    def __init__(self, transcriber: Transcriber, workers: int = 1) -> None:
+        self._transcriber = transcriber
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+        self._waiting = 0
+        self._lock = Lock()
+
+    @property
+    def waiting(self) -> int:
+        """Utterances asked and not yet answered."""
+        return self._waiting
+
+    def ask(self, utterance: Utterance) -> Future[EngineResult]:
+        """Never raises through the future: a failure is a result with a fault."""
+        with self._lock:
+            self._waiting += 1
+        return self._pool.submit(self._answer, utterance)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _answer(self, utterance: Utterance) -> EngineResult:
+        try:
+            transcript = self._transcriber.transcribe(utterance.pcm.astype(np.float32) / 32768.0)
+            return _result(utterance, transcript)
+        except Exception as error:  # noqa: BLE001 - whatever a model does, the call goes on and says so
+            return _fault(utterance, f"{type(error).__name__}: {error}")
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+
+def _result(utterance: Utterance, transcript: Transcript) -> EngineResult:
+    origin = utterance.span.start
+    words = tuple(
+        HeardWord(text=w.text, span=Span(origin + w.start, origin + w.end), probability=round(w.probability, 3))
+        for w in transcript.words
+    )
+    return EngineResult(
+        utterance=utterance.number,
+        channel=utterance.channel,
+        span=utterance.span,
+        text=transcript.text,
+        words=words,
+        language=transcript.language,
+        no_speech=round(transcript.no_speech, 4),
+        log_probability=round(transcript.log_probability, 4),
+        compression=round(transcript.compression, 4),
+        emotion=tuple(round(value, 4) for value in transcript.emotion),
+    )
+
+
+def _fault(utterance: Utterance, message: str) -> EngineResult:
+    return EngineResult(utterance=utterance.number, channel=utterance.channel, span=utterance.span, fault=message)
+
+
+class Audience(Protocol):
+    """Who is told what happens; called on the event loop, in order."""
+
+    def started(self, live: "LiveCall") -> None: ...
+
+    def heard(self, live: "LiveCall", entries: list[Entry]) -> None: ...
+
+    def ended(self, live: "LiveCall") -> None: ...
+
+
+class LiveCall:
+    """One call in progress. ``feed``, ``admit`` and ``close`` from the event loop; ``run`` is its one task."""
+
+    def __init__(self, call: Call, pool: EnginePool | None, lane: ThreadPoolExecutor, audience: Audience) -> None:
+        self.info: CallInfo = call.session.info
+        self._call = call
+        self._pool = pool
+        self._lane = lane
+        self._audience = audience
+        self._queue: asyncio.Queue[Frame | Loss | None] = asyncio.Queue(QUEUE)
+        self._inbox: list[Input] = []
+        self._closing: tuple[str, int | None] | None = None
+        self._over = asyncio.Event()
+        self._lock = Lock()
+        self._paused = False
+        self._loop = asyncio.get_running_loop()
+        self._answers: set[asyncio.Future[EngineResult]] = set()
+
+    @property
+    def call_id(self) -> str:
+        return self.info.call_id
+
+    @property
+    def over(self) -> bool:
+        return self._over.is_set()
+
+    def snapshot(self) -> bytes:
+        """The live view as JSON."""
+        with self._lock:
+            return VIEW.dump_json(self._call.view)
+
+    async def feed(self, items: list[Frame | Loss]) -> None:
+        """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over."""
+        for item in items:
+            if self._closing is not None or self.over:
+                raise Conflict(f"call {self.call_id} has ended")
+            await self._queue.put(item)
+
+    def admit(self, item: Input) -> None:
+        """Let an input take effect with the next audio. Raises Conflict when the call is over."""
+        if self._closing is not None or self.over:
+            raise Conflict(f"call {self.call_id} has ended")
+        self._inbox.append(item)
+
+    async def close(self, reason: str, end: int | None = None) -> None:
+        """The audio is over at sample ``end``; idempotent. Does not wait for the last words."""
+        if self._closing is None and not self.over:
+            self._closing = (reason, end)
+            await self._queue.put(None)
+
+    async def wait(self) -> None:
+        """Until the call has ended and its files are finished."""
+        await self._over.wait()
+
+    async def run(self) -> None:
+        """Step until closed; an unexpected failure ends this call with a Fault and no other."""
+        self._audience.started(self)
+        try:
+            while await self._batch():
+                pass
+            await self._finish()
+        except Exception as error:  # noqa: BLE001 - whatever fails here must end this call, loudly, and no other
+            self._publish(await self._in_lane(partial(self._fail, error)))
+        finally:
+            self._over.set()
+            self._discard()
+            self._audience.ended(self)
+
+    async def _batch(self) -> bool:
+        """Step what has come. False once the end marker was reached."""
+        items = [await self._queue.get()]
+        while len(items) < BATCH and items[-1] is not None and not self._queue.empty():
+            items.append(self._queue.get_nowait())
+        inbox, self._inbox = self._inbox, []
+        audio = [item for item in items if item is not None]
+        self._take(await self._in_lane(partial(self._advance, inbox, audio)))
+        return items[-1] is not None
+
+    def _advance(self, inbox: list[Input], items: list[Frame | Loss]) -> list[Step]:
+        steps: list[Step] = []
+        for admitted in inbox:
+            self._call.admit(admitted)
+            if isinstance(admitted, Mark) and admitted.kind in ("pause", "resume"):
+                self._paused = admitted.kind == "pause"
+        for item in items:
+            if isinstance(item, Loss):
+                self._call.admit(item)
+            else:
+                steps.append(self._call.advance(self._withheld(item)))
+        return steps
+
+    def _withheld(self, frame: Frame) -> Frame:
+        """While card data is spoken nothing is heard, so nothing can be stored."""
+        return Frame(frame.start, np.zeros_like(frame.pcm)) if self._paused else frame
+
+    async def _finish(self) -> None:
+        assert self._closing is not None
+        self._take(await self._in_lane(partial(self._drain, *self._closing)))
+        if self._answers:
+            await asyncio.wait(self._answers, timeout=PATIENCE)
+            await asyncio.sleep(0)  # the answers' callbacks run before the last step
+        self._take(await self._in_lane(self._end))
+
+    def _drain(self, reason: str, end: int | None) -> list[Step]:
+        self._call.close(reason, end)
+        return [self._call.drain() for _ in range(TAIL)]
+
+    def _end(self) -> list[Step]:
+        for item in self._inbox:
+            self._call.admit(item)
+        return [self._call.end()]
+
+    def _fail(self, error: Exception) -> list[Entry]:
+        part = "storage" if isinstance(error, StorageFault) else "call"
+        try:
+            return self._call.fail(part, error)
+        except StorageFault:
+            return []  # the disk that failed refuses the last lines too; the view has them
+
+    def _take(self, steps: list[Step]) -> None:
+        for step in steps:
+            self._request(step.asked)
+        self._publish([entry for step in steps for entry in step.entries])
+
+    def _request(self, asked: list[Utterance]) -> None:
+        if self._pool is None:
+            return
+        for utterance in asked:
+            answer = asyncio.wrap_future(self._pool.ask(utterance), loop=self._loop)
+            self._answers.add(answer)
+            answer.add_done_callback(self._answered)
+
+    def _answered(self, answer: "asyncio.Future[EngineResult]") -> None:
+        self._answers.discard(answer)
+        if not answer.cancelled() and not self.over:
+            self._inbox.append(answer.result())
+
+    def _publish(self, entries: list[Entry]) -> None:
+        if entries:
+            self._audience.heard(self, entries)
+
+    def _discard(self) -> None:
+        """Free a feeder that waits for room."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+
+    async def _in_lane(self, work: Callable[[], T]) -> T:
+        """Run blocking work of this call in a worker thread, never two at a time."""
+
+        def locked() -> T:
+            with self._lock:
+                return work()
+
+        return await self._loop.run_in_executor(self._lane, locked)
+
+
+class Switchboard:
+    """Every call in progress. prepare: makes the Call of an id (folder, journal, session), or raises."""
+
+    def __init__(self, prepare: Callable[[CallInfo], Call], pool: EnginePool | None, audience: Audience) -> None:
+        self._prepare = prepare
+        self._pool = pool
+        self._audience = audience
+        self._lane = ThreadPoolExecutor(2, thread_name_prefix="lane")
+        self._calls: dict[str, LiveCall] = {}
+        self._draining = False
+
+    @property
+    def calls(self) -> dict[str, LiveCall]:
+        """Calls in progress by id."""
+        return self._calls
+
+    def get(self, call_id: str) -> LiveCall:
+        """Raises NotFound when no such call is in progress."""
+        try:
+            return self._calls[call_id]
+        except KeyError:
+            raise NotFound(f"no call {call_id} is in progress") from None
+
+    @asynccontextmanager
+    async def open(self, info: CallInfo) -> AsyncIterator[LiveCall]:
+        """A call that lives as long as the block; leaving it closes the call and waits for its last words.
+
+        Raises Conflict when the id is in use or the server is going down, and whatever ``prepare`` raises.
+        """
+        live = self._start(info)
+        task = asyncio.create_task(live.run(), name=f"call {info.call_id}")
+        reason = "end of audio"
+        try:
+            yield live
+        except BaseException:
+            reason = "connection lost"
+            raise
+        finally:
+            await live.close(reason)
+            await asyncio.shield(task)
+            del self._calls[info.call_id]
+
+    def _start(self, info: CallInfo) -> LiveCall:
+        if self._draining:
+            raise Conflict("the server is going down and takes no further calls")
+        if info.call_id in self._calls:
+            raise Conflict(f"call {info.call_id} is in progress already; use another call_id")
+        live = LiveCall(self._prepare(info), self._pool, self._lane, self._audience)
+        self._calls[info.call_id] = live
+        return live
+
+    async def drain(self) -> None:
+        """Close every call and wait for its last words; no further call is taken."""
+        self._draining = True
+        live = list(self._calls.values())
+        for call in live:
+            await call.close("server stopped")
+        for call in live:
+            await call.wait()
+        self._lane.shutdown(wait=True)

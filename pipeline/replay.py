@@ -1,0 +1,133 @@
+"""The recorded driver: audio to events as fast as the machine goes, and stored calls to the same events again."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from pipeline import tape
+from pipeline.call import Call
+from pipeline.errors import BadInput
+from pipeline.events import CallEnded, Fault
+from pipeline.inputs import EngineResult, Frame, Input, Loss
+from pipeline.journal import CallFolder, encode, is_event, read_entries
+from pipeline.session import TAIL, Entry, Session, Step, Utterance
+from pipeline.timebase import TICK, ticks
+from pipeline.view import View
+
+Ask = Callable[[Utterance], "Future[EngineResult]"]
+
+
+class Recorder:
+    """Steps one recording. Words are admitted a fixed time after they were asked for, so two runs agree.
+
+    nominal_delay: seconds. ask: the shared recogniser; None when words are not wanted.
+    """
+
+    def __init__(self, call: Call, ask: Ask | None, nominal_delay: float) -> None:
+        self._call = call
+        self._ask = ask
+        self._delay = ticks(nominal_delay) * TICK
+        self._due: deque[tuple[int, Future[EngineResult]]] = deque()
+
+    def run(self, source: Iterable[Frame | Loss], heard: Callable[[], int], reason: str = "end of recording") -> View:
+        """Step everything. heard: real samples, asked once the source is exhausted. Returns the full view."""
+        call = self._call
+        for item in source:
+            if isinstance(item, Frame):
+                self._admit_due()
+                self._request(call.advance(item).asked)
+            else:
+                call.admit(item)
+        call.close(reason, heard())
+        for _ in range(TAIL):
+            self._admit_due()
+            self._request(call.drain().asked)
+        self._admit_all()
+        call.end()
+        return call.view
+
+    def _request(self, asked: list[Utterance]) -> None:
+        if self._ask is not None:
+            due = self._call.session.position + self._delay
+            self._due.extend((due, self._ask(utterance)) for utterance in asked)
+
+    def _admit_due(self) -> None:
+        while self._due and self._due[0][0] <= self._call.session.position:
+            self._call.admit(self._due.popleft()[1].result())
+
+    def _admit_all(self) -> None:
+        while self._due:
+            self._call.admit(self._due.popleft()[1].result())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """n: line of the journal. expected, found: the two lines; None where one side has no more."""
+
+    n: int
+    expected: str | None
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """events: compared. finished: the journal ends with CallEnded. difference: the first one, or None."""
+
+    events: int
+    finished: bool
+    difference: Difference | None
+
+
+def again(session: Session, folder: CallFolder, entries: list[Entry]) -> Iterator[Entry]:
+    """Step a fresh session over stored audio and journaled inputs; yields what it admits and emits.
+
+    A call whose writer was killed has no Close: it ends with its audio.
+    """
+    inputs: dict[int, list[Input]] = {}
+    for entry in entries:
+        if not is_event(entry):
+            inputs.setdefault(entry.at, []).append(entry.item)  # type: ignore[arg-type]
+    closed = any(entry.item.type == "close" for entry in entries)
+
+    def step(frame: Frame) -> Step:
+        _admit(session, inputs)
+        return session.step(frame)
+
+    for frame in tape.frames(folder.audio):
+        yield from step(frame).entries
+    if not closed:
+        return
+    for _ in range(TAIL):
+        yield from step(session.silence()).entries
+    _admit(session, inputs)
+    yield from session.end().entries
+
+
+def _admit(session: Session, inputs: dict[int, list[Input]]) -> None:
+    for item in inputs.get(session.position, ()):
+        session.admit(item)
+
+
+def verify(session: Session, folder: CallFolder) -> Verdict:
+    """Compare every event of the journal with those of a fresh session. Raises BadInput without audio."""
+    if not folder.audio.exists():
+        raise BadInput(f"{folder.path.name} has no stored audio (policy without recording); it cannot be replayed")
+    journal = list(read_entries(folder.journal))
+    finished = bool(journal) and isinstance(journal[-1].item, CallEnded)
+    found = again(session, folder, journal)
+    for count, expected in enumerate(journal):
+        if isinstance(expected.item, Fault) and expected.item.fatal:
+            return Verdict(count, finished, None)
+        stepped = next(found, None)
+        if stepped is None and not finished:
+            return Verdict(count, finished, None)
+        if stepped is None or encode(stepped) != encode(expected):
+            return Verdict(count, finished, Difference(expected.n, _text(expected), _text(stepped)))
+    extra = next(found, None) if finished else None
+    difference = None if extra is None else Difference(extra.n, None, _text(extra))
+    return Verdict(len(journal), finished, difference)
+
+
+def _text(entry: Entry | None) -> str | None:
+    return None if entry is None else encode(entry).decode()

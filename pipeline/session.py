@@ -1,0 +1,238 @@
+"""The machine: one frame in, each node stepped once in a fixed order, events out.
+
+The session numbers what it admits and what it emits (a number is a journal line), holds no clock but
+the frames, and does no input or output. Its driver (``live`` or ``replay``) does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.channel import Channel
+from pipeline.events import CallEnded, CallStarted, Event, Fault, Gap
+from pipeline.inputs import Close, EngineResult, Frame, Input, Loss
+from pipeline.timebase import TICK, Span, ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal line. n: its number. at: start of the tick that admitted or emitted it, in samples."""
+
+    n: int
+    at: int
+    item: Input | Event
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A stretch handed to recognition: the one effect a step can have.
+
+    number: counts from 1 in a call. pcm: int16 (n,), the audio of ``span``.
+    """
+
+    number: int
+    channel: Channel
+    span: Span
+    pcm: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Speech of one channel in this tick.
+
+    speaking: inside a stretch of speech, as now known. start: its first sample.
+    last: end of the last tick that held speech, so ``last - start`` never counts the hangover.
+    """
+
+    probability: float
+    speaking: bool
+    start: int
+    last: int
+
+
+@dataclass(slots=True)
+class Tick:
+    """What a node sees of one step, and how it answers.
+
+    samples: float32 (channels, 512) in [-1, 1). inputs, events: what was admitted and what the
+    nodes before have emitted in this tick. activity: too frequent for events, so it travels here.
+    """
+
+    frame: Frame
+    channels: tuple[Channel, ...]
+    samples: NDArray[np.float32]
+    closing: bool
+    _next: int
+    inputs: list[Entry] = field(default_factory=list)
+    events: list[Entry] = field(default_factory=list)
+    asked: list[Utterance] = field(default_factory=list)
+    activity: dict[Channel, Activity] = field(default_factory=dict)
+
+    @property
+    def start(self) -> int:
+        return self.frame.start
+
+    @property
+    def end(self) -> int:
+        """The sample at which whatever this step finds became known."""
+        return self.frame.end
+
+    def emit(self, event: Event) -> int:
+        """Add an event; returns its number."""
+        number = self._next
+        self._next += 1
+        self.events.append(Entry(number, self.frame.start, event))
+        return number
+
+    def ask(self, utterance: Utterance) -> None:
+        """Ask the recogniser for words."""
+        self.asked.append(utterance)
+
+
+class Node(Protocol):
+    """One concern. Holds its state of one call; sees the tick, never another node."""
+
+    def step(self, tick: Tick) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """entries: inputs admitted, then events, in order of number. asked: utterances for the recogniser."""
+
+    entries: list[Entry]
+    asked: list[Utterance]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInfo:
+    """What is known of a call before its first sample.
+
+    notice_given: how the customer was told, empty when not. source: file, door or device.
+    unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
+    """
+
+    call_id: str
+    channels: tuple[Channel, ...]
+    agent_id: str = ""
+    notice_given: str = ""
+    source: str = ""
+    policy: str = ""
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+
+TAIL = ticks(2.0)
+"""Silent ticks fed after the last frame, longer than any node waits, so that the tail is never lost."""
+
+
+class Session:
+    """One call. ``admit`` inputs, ``step`` frames; after a ``Close``: TAIL silent steps, then ``end``."""
+
+    def __init__(self, info: CallInfo, nodes: Sequence[Node]) -> None:
+        self.info = info
+        self.pending: set[int] = set()
+        self._nodes = nodes
+        self._waiting: list[Input] = []
+        self._position = 0
+        self._next = 1
+        self._close: Close | None = None
+        self._ended = False
+
+    @property
+    def position(self) -> int:
+        """First sample of the next tick."""
+        return self._position
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    def admit(self, item: Input) -> None:
+        """Queue an input for the next step.
+
+        Raises RuntimeError after the end.
+        """
+        if self._ended:
+            raise RuntimeError("the call has ended; nothing can be admitted")
+        self._waiting.append(item)
+
+    def step(self, frame: Frame) -> Step:
+        """Step every node once. Raises ValueError when the frame is not the next one."""
+        if frame.start != self._position:
+            raise ValueError(f"expected the frame at {self._position}, got {frame.start}")
+        tick = self._open(frame)
+        for node in self._nodes:
+            node.step(tick)
+        return self._shut(tick)
+
+    def silence(self) -> Frame:
+        """The next frame, of zeros: what follows the last audio."""
+        return Frame(self._position, np.zeros((len(self.info.channels), TICK), np.int16))
+
+    def end(self) -> Step:
+        """The last step: admits what waits, then emits CallEnded. Raises RuntimeError without a Close before."""
+        step = self.step(self.silence())
+        if self._close is None:
+            raise RuntimeError("a call ends only after a Close")
+        event = CallEnded(span=Span(0, self._close.end), at=self._position, reason=self._close.reason)
+        self._ended = True
+        return Step([*step.entries, self._number(event)], step.asked)
+
+    def fail(self, part: str, error: BaseException) -> list[Entry]:
+        """End at once after an unexpected failure: a fatal Fault and CallEnded. What waited is dropped."""
+        here = Span(self._position, self._position)
+        message = f"{type(error).__name__}: {error}"
+        fault = Fault(span=here, at=self._position, part=part, message=message, fatal=True)
+        ended = CallEnded(span=Span(0, self._position), at=self._position, reason="fault")
+        self._ended = True
+        return [self._number(fault), self._number(ended)]
+
+    def _number(self, item: Input | Event) -> Entry:
+        entry = Entry(self._next, self._position, item)
+        self._next += 1
+        return entry
+
+    def _open(self, frame: Frame) -> Tick:
+        inputs = [self._number(item) for item in self._waiting]
+        self._waiting.clear()
+        for entry in inputs:
+            self._note(entry.item)
+        samples = frame.pcm.astype(np.float32) / 32768.0
+        tick = Tick(frame, self.info.channels, samples, self._close is not None, self._next, inputs)
+        if self._position == 0:
+            self._announce(tick)
+        for entry in inputs:
+            if isinstance(entry.item, Loss):
+                loss = entry.item
+                tick.emit(Gap(span=loss.span, at=tick.end, channel=loss.channel, reason=loss.reason))
+        return tick
+
+    def _note(self, item: Input | Event) -> None:
+        if isinstance(item, Close):
+            self._close = item
+        elif isinstance(item, EngineResult):
+            self.pending.discard(item.utterance)
+
+    def _announce(self, tick: Tick) -> None:
+        info = self.info
+        tick.emit(
+            CallStarted(
+                span=Span(0, 0),
+                at=tick.start,
+                call_id=info.call_id,
+                channels=info.channels,
+                agent_id=info.agent_id,
+                notice_given=info.notice_given,
+                source=info.source,
+                policy=info.policy,
+                unavailable=info.unavailable,
+            )
+        )
+
+    def _shut(self, tick: Tick) -> Step:
+        self._next = tick._next
+        self._position = tick.end
+        self.pending.update(utterance.number for utterance in tick.asked)
+        return Step([*tick.inputs, *tick.events], tick.asked)

@@ -1,0 +1,175 @@
+"""One frozen tree of settings. The resolved tree is the first line of every journal.
+
+Unknown keys are rejected; every field has a unit, a range and a reason. Secrets and addresses are not
+here: they belong to the server's own settings (``api.config``) and never reach a journal.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Speech(Section):
+    """Speech activity: Silero probability per 32 ms, with hysteresis."""
+
+    onset: float = Field(default=0.5, ge=0.05, le=0.95)
+    """Probability (0-1) that starts speech; Silero's own default."""
+    release: float = Field(default=0.35, ge=0.01, le=0.95)
+    """Probability (0-1) under which a tick counts as silence; below onset, so that speech does not flicker."""
+    onset_s: float = Field(default=0.064, ge=0.032, le=0.5)
+    """Seconds of speech before a stretch begins: one tick alone is a click."""
+    hangover_s: float = Field(default=0.256, ge=0.064, le=1.0)
+    """Seconds of silence that end a stretch; shorter pauses (stop consonants) belong to the word."""
+    floor_dbfs: float = Field(default=-60.0, ge=-96.0, le=-20.0)
+    """Level in dBFS under which a tick is silence whatever the detector says: line noise lies here."""
+
+
+class Turns(Section):
+    """Turn-taking, after the definitions of docs/design.md and the field."""
+
+    overlap_s: float = Field(default=0.5, ge=0.1, le=3.0)
+    """Seconds of overlap before it is shown; most overlaps are shorter and harmless."""
+    interruption_s: float = Field(default=1.0, ge=0.3, le=5.0)
+    """Seconds of overlap that count as an interruption (a 3 s preset exists in the market)."""
+    floor_s: float = Field(default=1.0, ge=0.0, le=5.0)
+    """Seconds the incumbent must have held the floor to be interrupted."""
+    dual_start_s: float = Field(default=0.2, ge=0.0, le=1.0)
+    """Seconds between two starts after a gap that count for neither party."""
+    backchannel_s: float = Field(default=1.0, ge=0.2, le=3.0)
+    """Longest overlapping contribution, in seconds, that may be a backchannel."""
+    cut_s: float = Field(default=0.5, ge=0.1, le=2.0)
+    """Seconds the interrupter goes on, alone, for the floor to count as taken."""
+    silence_s: float = Field(default=3.0, ge=0.5, le=60.0)
+    """Seconds of silence on both sides that count as non-talk time."""
+
+
+class Words(Section):
+    """Cutting utterances and judging what the recogniser returns."""
+
+    model: str = "tiny.en"
+    """faster-whisper name or a local folder; the embedded default needs no network."""
+    language: str = "en"
+    """Language code of the calls."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the recogniser runs."""
+    compute_type: str = "int8"
+    """CTranslate2 compute type; int8 on CPU, float16 on CUDA."""
+    threads: int = Field(default=2, ge=1, le=64)
+    """CPU threads of the recogniser."""
+    hotwords: str = ""
+    """Product and agent names that the recogniser should prefer."""
+    longest_s: float = Field(default=14.0, ge=3.0, le=28.0)
+    """Seconds after which an utterance is cut although its speaker goes on; Whisper hears 30 s at most."""
+    join_s: float = Field(default=0.6, ge=0.0, le=3.0)
+    """Seconds of pause that are still one utterance: longer context makes better words."""
+    shortest_s: float = Field(default=0.16, ge=0.0, le=2.0)
+    """Seconds of speech below which nothing is asked."""
+    pad_s: float = Field(default=0.16, ge=0.0, le=1.0)
+    """Seconds of audio kept before and after, so that soft onsets are heard."""
+    nominal_delay_s: float = Field(default=1.0, ge=0.0, le=10.0)
+    """Seconds after the request at which a recorded run admits words: fixed, so that it is deterministic."""
+    late_s: float = Field(default=3.0, ge=0.1, le=60.0)
+    """Seconds after an utterance's end from which its words are marked late."""
+    no_speech: float = Field(default=0.6, ge=0.0, le=1.0)
+    """No-speech probability (0-1) above which text is refused when it is also unlikely; Whisper's default."""
+    log_probability: float = Field(default=-1.0, ge=-10.0, le=0.0)
+    """Mean log-probability under which doubtful text is refused; Whisper's default."""
+    compression: float = Field(default=2.4, ge=1.0, le=10.0)
+    """Characters per compressed byte above which text repeats itself; Whisper's default."""
+    fastest_words_per_s: float = Field(default=8.0, ge=3.0, le=20.0)
+    """Words per second beyond which text is an invention: nobody speaks so."""
+
+
+class Voice(Section):
+    """Pace and prosody, measured against the speaker's own baseline."""
+
+    block_s: float = Field(default=0.512, ge=0.128, le=3.0)
+    """Seconds per block of F0, level and spectrum; a hop of 512 ms costs about 1 % of a core."""
+    baseline_s: float = Field(default=30.0, ge=3.0, le=300.0)
+    """Seconds of own speech that make the baseline."""
+    prior_s: float = Field(default=4.0, ge=0.1, le=60.0)
+    """Seconds over which the population's centre fades (by e) as the speaker's own is learnt."""
+    steady_db: float = Field(default=6.0, ge=1.0, le=30.0)
+    """Level in dB over the baseline from which a block is aroused and does not move the baseline."""
+    steady_st: float = Field(default=4.0, ge=1.0, le=24.0)
+    """F0 in semitones over the baseline from which a block is aroused and does not move the baseline."""
+    pace_window_s: float = Field(default=15.0, ge=3.0, le=120.0)
+    """Seconds of own speech over which pace is counted."""
+    pace_baseline_s: float = Field(default=20.0, ge=5.0, le=300.0)
+    """Seconds of own speech from which a pace baseline exists."""
+
+
+class Scores(Section):
+    """When a score is computed and how it fades."""
+
+    hop_s: float = Field(default=1.0, ge=0.25, le=10.0)
+    """Seconds between two scores of a channel."""
+    attack_s: float = Field(default=2.0, ge=0.1, le=30.0)
+    """Seconds of the speaker's own speech over which a rise is averaged."""
+    fade_s: float = Field(default=20.0, ge=1.0, le=300.0)
+    """Seconds over which evidence from words and overlaps fades by e."""
+    min_coverage: float = Field(default=0.3, ge=0.0, le=1.0)
+    """Share of the evidence (0-1) without which no score is given."""
+
+
+class Alerts(Section):
+    """How often an agent may be told something."""
+
+    gap_s: float = Field(default=20.0, ge=0.0, le=600.0)
+    """Seconds between two raised alerts, whatever their kinds, unless critical."""
+    repeat_s: float = Field(default=120.0, ge=0.0, le=3600.0)
+    """Seconds before the same advice may be given again."""
+    per_minute: int = Field(default=3, ge=1, le=60)
+    """Raised alerts a minute at most, critical ones included."""
+    stale_s: float = Field(default=25.0, ge=1.0, le=600.0)
+    """Seconds after which advice about a moment (not a state) fades by itself."""
+
+
+class Storage(Section):
+    """Where calls are kept, and how many."""
+
+    folder: str = ""
+    """Folder of the calls; empty means the user's own data folder."""
+    max_gb: float = Field(default=20.0, gt=0.0, le=100_000.0)
+    """Gigabytes of stored calls at which no further call is accepted; nothing is deleted silently."""
+
+
+class Policy(Section):
+    """What may be computed and kept. ``eu-workplace`` infers no employee's emotions (EU AI Act art. 5(1)(f))."""
+
+    name: str = "eu-workplace"
+    """Name shown in doctor, in the journal and on the pages."""
+    agent_affect: bool = False
+    """Whether agent tension and the agent's F0 may be computed, stored and sent."""
+    customer_affect: bool = True
+    """Whether customer anger and the customer's F0 may be computed, stored and sent."""
+    words: bool = True
+    """Whether speech may be transcribed."""
+    recording: bool = True
+    """Whether audio may be stored; without it a call cannot be replayed."""
+    needs_notice: bool = False
+    """Whether affect and recording wait for a notice given to the customer."""
+
+
+POLICIES = {
+    "standard": Policy(name="standard", agent_affect=True),
+    "eu-workplace": Policy(),
+    "measures-only": Policy(name="measures-only", customer_affect=False, recording=False),
+}
+
+
+class Settings(Section):
+    """Everything that decides what events a call gives."""
+
+    speech: Speech = Speech()
+    turns: Turns = Turns()
+    words: Words = Words()
+    voice: Voice = Voice()
+    scores: Scores = Scores()
+    alerts: Alerts = Alerts()
+    storage: Storage = Storage()
+    policy: Policy = Policy()
