@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import ModelError
+from models.protocols import Samples
+from models.silero import CONTEXT, STATE, WINDOW, SileroDetector, bundled
+
+
+@pytest.fixture(scope="module")
+def detector() -> SileroDetector:
+    return SileroDetector()
+
+
+def noise(windows: int, level: float = 0.1, seed: int = 1) -> Samples:
+    return (np.random.default_rng(seed).standard_normal((windows, WINDOW)) * level).astype(np.float32)
+
+
+def run(detector: SileroDetector, windows: Samples) -> list[float]:
+    stream = detector.stream()
+    return [stream.detect(window) for window in windows]
+
+
+def reference(windows: Samples) -> list[float]:
+    """The same network, driven by hand over the whole array."""
+    import onnxruntime  # type: ignore[import-untyped,unused-ignore]
+
+    session = onnxruntime.InferenceSession(str(bundled()), providers=["CPUExecutionProvider"])
+    flat = np.concatenate([np.zeros(CONTEXT, np.float32), windows.ravel()])
+    h = c = np.zeros((1, 1, STATE), np.float32)
+    heard = []
+    for at in range(0, windows.size, WINDOW):
+        probability, h, c = session.run(None, {"input": flat[None, at : at + CONTEXT + WINDOW], "h": h, "c": c})
+        heard.append(float(probability.item()))
+    return heard
+
+
+def test_equals_the_network_over_the_whole_recording(detector: SileroDetector, speech: Samples) -> None:
+    windows = speech[: speech.size // WINDOW * WINDOW].reshape(-1, WINDOW)
+    assert run(detector, windows) == pytest.approx(reference(windows), abs=1e-6)
+
+
+def test_is_deterministic(detector: SileroDetector) -> None:
+    assert run(detector, noise(40)) == run(detector, noise(40))
+
+
+def test_streams_do_not_influence_each_other(detector: SileroDetector) -> None:
+    first, second = noise(30, seed=1), noise(30, seed=2)
+    one, two = detector.stream(), detector.stream()
+    both = [(one.detect(a), two.detect(b)) for a, b in zip(first, second, strict=True)]
+    assert [a for a, _ in both] == run(detector, first)
+    assert [b for _, b in both] == run(detector, second)
+
+
+def test_leaves_the_window_as_it_was(detector: SileroDetector) -> None:
+    window = noise(1)[0]
+    before = window.copy()
+    detector.stream().detect(window)
+    np.testing.assert_array_equal(window, before)
+
+
+def test_a_reused_buffer_does_not_leak_into_the_next_window(detector: SileroDetector) -> None:
+    windows, buffer, stream = noise(10), np.empty(WINDOW, np.float32), detector.stream()
+    heard = []
+    for window in windows:
+        buffer[:] = window
+        heard.append(stream.detect(buffer))
+    assert heard == run(detector, windows)
+
+
+def test_tells_speech_from_silence_and_noise(detector: SileroDetector, speech: Samples) -> None:
+    windows = speech[: speech.size // WINDOW * WINDOW].reshape(-1, WINDOW)
+    assert max(run(detector, np.zeros((60, WINDOW), np.float32))) < 0.2
+    assert np.mean(run(detector, noise(60))) < 0.3
+    assert np.mean(np.array(run(detector, windows)) > 0.5) > 0.5
+
+
+@pytest.mark.parametrize("window", [np.zeros(511, np.float32), np.zeros(512), np.zeros((1, 512), np.float32)])
+def test_refuses_another_shape_or_dtype(detector: SileroDetector, window: Samples) -> None:
+    with pytest.raises(ModelError, match="512 float32"):
+        detector.stream().detect(window)
+
+
+def test_names_its_weights(detector: SileroDetector) -> None:
+    assert detector.identity.name == "silero-vad-v6"
+    assert len(detector.identity.sha256) == 64
+
+
+def test_names_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"absent\.onnx"):
+        SileroDetector(tmp_path / "absent.onnx")
+
+
+def test_names_a_broken_file(tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"not a network")
+    with pytest.raises(ModelError, match=r"broken\.onnx"):
+        SileroDetector(tmp_path / "broken.onnx")
