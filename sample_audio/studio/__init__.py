@@ -1,0 +1,1 @@
+"""The workshop that makes the sample calls: script -> voices -> vocoder -> placement -> telephone line -> truth."""
