@@ -3,8 +3,9 @@
 Nothing is shown that is not on disk first: audio, then journal, then view.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
+from pipeline.errors import StorageFault
 from pipeline.inputs import Close, Frame, Input
 from pipeline.journal import Journal
 from pipeline.session import Entry, Session, Step
@@ -58,7 +59,7 @@ class Call:
         """End at once with a fatal Fault, written as far as the disk allows. Returns what was emitted."""
         entries = self.session.fail(part, error)
         self._fold(entries)
-        with ExitStack() as stack:
+        with suppress(StorageFault), ExitStack() as stack:  # the disk that failed may refuse the last lines too
             stack.callback(self.release)
             if self._journal is not None:
                 self._journal.write(entries)

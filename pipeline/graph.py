@@ -1,6 +1,7 @@
 """The only wiring: which engines answer, which nodes are stepped, in which order."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from models.errors import ModelError
 from models.protocols import Identity, PitchTracker, SpeechDetector, Transcriber
@@ -35,7 +36,7 @@ class Engines:
         return (*(engine.identity for engine in used if engine is not None), self.playbook.identity)
 
 
-def load(settings: Settings, model_cache: str = "") -> Engines:
+def load(settings: Settings, model_cache: Path) -> Engines:
     """Load every engine that the policy lets work. model_cache: folder of pulled models.
 
     Raises EngineFault when one is missing or damaged.
@@ -60,7 +61,7 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
         PaceNode(info.channels, settings.voice),
         ProsodyNode(_pitched(info), info.channels, settings.voice, engines.pitch),
         CuesNode(engines.playbook),
-        ScoresNode(_scored(info), settings.scores, settings.voice),
+        ScoresNode(_scored(info), settings.scores),
         AdviceNode(settings.alerts, engines.playbook),
     ]
     return Session(info, nodes)
@@ -93,11 +94,23 @@ def _scored(info: CallInfo) -> tuple[Channel, ...]:
     return tuple(channel for channel, score in wanted if score not in info.unavailable)
 
 
-def _transcriber(settings: Settings, model_cache: str) -> Transcriber | None:
+def _transcriber(settings: Settings, model_cache: Path) -> Transcriber | None:
     if not settings.policy.words:
         return None
-    from models import weights
+    from models import checkpoints
     from models.whisper import WhisperTranscriber
 
     words = settings.words
-    raise NotImplementedError
+    folder = checkpoints.resolve(words.model, model_cache)
+    pins = checkpoints.pins(folder)
+    if pins is not None:
+        checkpoints.verify(folder, pins)
+    return WhisperTranscriber(
+        folder,
+        identity=checkpoints.identify(words.model, folder),
+        language=words.language,
+        device=words.device,
+        compute_type=words.compute_type,
+        threads=words.threads,
+        hotwords=words.hotwords or None,
+    )

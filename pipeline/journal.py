@@ -109,11 +109,13 @@ class Journal:
         self._file.close()
 
     def _put(self, data: bytes) -> None:
-        left = memoryview(data)
+        left, whole = memoryview(data), self._file.tell()
         try:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
+            self._file.seek(whole)  # half a line must not stay: should the disk recover, a Fault follows it
+            self._file.truncate()
             raise _refused(self.path, error) from error
 
 

@@ -7,7 +7,7 @@ devices cannot wait and drop their oldest audio, see ``sources.microphone``); an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -113,7 +113,7 @@ class LiveCall:
         self._pool = pool
         self._lane = lane
         self._audience = audience
-        self._queue: asyncio.Queue[Frame | Loss | None] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[Frame | Loss | Mark | None] = asyncio.Queue(QUEUE)
         self._inbox: list[Input] = []
         self._closing: tuple[str, int | None] | None = None
         self._over = asyncio.Event()
@@ -135,8 +135,11 @@ class LiveCall:
         with self._lock:
             return VIEW.dump_json(self._call.view)
 
-    async def feed(self, items: list[Frame | Loss]) -> None:
-        """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over."""
+    async def feed(self, items: Sequence[Frame | Loss | Mark]) -> None:
+        """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over.
+
+        A mark of the sender goes the same way: a ``resume`` must not overtake the card data before it.
+        """
         for item in items:
             if self._closing is not None or self.over:
                 raise Conflict(f"call {self.call_id} has ended")
@@ -182,18 +185,19 @@ class LiveCall:
         self._take(await self._in_lane(partial(self._advance, inbox, audio)))
         return items[-1] is not None
 
-    def _advance(self, inbox: list[Input], items: list[Frame | Loss]) -> list[Step]:
+    def _advance(self, inbox: list[Input], items: list[Frame | Loss | Mark]) -> list[Step]:
         steps: list[Step] = []
-        for admitted in inbox:
-            self._call.admit(admitted)
-            if isinstance(admitted, Mark) and admitted.kind in ("pause", "resume"):
-                self._paused = admitted.kind == "pause"
-        for item in items:
-            if isinstance(item, Loss):
-                self._call.admit(item)
-            else:
+        for item in (*inbox, *items):
+            if isinstance(item, Frame):
                 steps.append(self._call.advance(self._withheld(item)))
+            else:
+                self._admit(item)
         return steps
+
+    def _admit(self, item: Input) -> None:
+        self._call.admit(item)
+        if isinstance(item, Mark) and item.kind in ("pause", "resume"):
+            self._paused = item.kind == "pause"
 
     def _withheld(self, frame: Frame) -> Frame:
         """While card data is spoken nothing is heard, so nothing can be stored."""
@@ -217,11 +221,7 @@ class LiveCall:
         return [self._call.end()]
 
     def _fail(self, error: Exception) -> list[Entry]:
-        part = "storage" if isinstance(error, StorageFault) else "call"
-        try:
-            return self._call.fail(part, error)
-        except StorageFault:
-            return []  # the disk that failed refuses the last lines too; the view has them
+        return self._call.fail("storage" if isinstance(error, StorageFault) else "call", error)
 
     def _take(self, steps: list[Step]) -> None:
         for step in steps:

@@ -66,8 +66,8 @@ class Words(Section):
     """Seconds after which an utterance is cut although its speaker goes on; Whisper hears 30 s at most."""
     join_s: float = Field(default=0.6, ge=0.0, le=3.0)
     """Seconds of pause that are still one utterance: longer context makes better words."""
-    shortest_s: float = Field(default=0.16, ge=0.0, le=2.0)
-    """Seconds of speech below which nothing is asked."""
+    shortest_s: float = Field(default=0.128, ge=0.0, le=2.0)
+    """Seconds of speech, its first tick left out, below which nothing is asked: a click is no word."""
     pad_s: float = Field(default=0.16, ge=0.0, le=1.0)
     """Seconds of audio kept before and after, so that soft onsets are heard."""
     nominal_delay_s: float = Field(default=1.0, ge=0.0, le=10.0)

@@ -1,0 +1,148 @@
+"""Words: cuts utterances from the speech of each channel, asks the recogniser, and judges what it answers."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import settings as s
+from pipeline.channel import Channel
+from pipeline.events import Fault, Rejected, RejectReason, Word, Words
+from pipeline.inputs import EngineResult
+from pipeline.session import Tick, Utterance
+from pipeline.timebase import TICK, Span, samples
+
+SEARCH = samples(3.0)
+"""A cut inside running speech is made at the quietest tick of this last stretch."""
+
+
+class WordsNode:
+    """One utterance is the speech of one channel between pauses longer than ``join_s``, at most ``longest_s``."""
+
+    def __init__(self, channels: Sequence[Channel], settings: s.Words, *, enabled: bool) -> None:
+        self._settings = settings
+        self._enabled = enabled
+        self._cutters = {channel: _Cutter(settings) for channel in channels}
+        self._asked = 0
+
+    def step(self, tick: Tick) -> None:
+        if self._enabled:
+            for row, channel in enumerate(tick.channels):
+                for span, pcm in self._cutters[channel].step(tick, row, channel):
+                    self._asked += 1
+                    tick.ask(Utterance(self._asked, channel, span, pcm))
+        for entry in tick.inputs:
+            if isinstance(entry.item, EngineResult):
+                self._judge(tick, entry.item)
+
+    def _judge(self, tick: Tick, result: EngineResult) -> None:
+        if result.fault is not None:
+            tick.emit(Fault(span=result.span, at=tick.end, part="words", message=result.fault, fatal=False))
+            return
+        reason = self._refusal(result)
+        if reason is None:
+            tick.emit(_words(tick, result, late=tick.end - result.span.end > samples(self._settings.late_s)))
+            return
+        tick.emit(
+            Rejected(
+                span=result.span,
+                at=tick.end,
+                channel=result.channel,
+                utterance=result.utterance,
+                text=result.text,
+                reason=reason,
+            )
+        )
+
+    def _refusal(self, result: EngineResult) -> RejectReason | None:
+        """Whisper's own guards (Radford et al. 2022, section 4.5), and a bound on what a tongue can do."""
+        limits = self._settings
+        if not result.words:
+            return "empty"
+        if result.no_speech > limits.no_speech and result.log_probability < limits.log_probability:
+            return "no_speech"
+        if result.compression > limits.compression:
+            return "repetition"
+        if len(result.words) > max(2.0, limits.fastest_words_per_s * result.span.seconds):
+            return "too_fast"
+        return None
+
+
+def _words(tick: Tick, result: EngineResult, *, late: bool) -> Words:
+    return Words(
+        span=result.span,
+        at=tick.end,
+        channel=result.channel,
+        utterance=result.utterance,
+        text=result.text,
+        words=tuple(Word(text=w.text, span=w.span, probability=w.probability) for w in result.words),
+        late=late,
+        emotion=result.emotion,
+    )
+
+
+Cut = tuple[Span, NDArray[np.int16]]
+
+
+@dataclass(slots=True)
+class _Cutter:
+    """The running utterance of one channel, and the audio it may need.
+
+    pcm: one int16 (512,) array a tick. first: sample index of the oldest. last: end of the last speech.
+    """
+
+    settings: s.Words
+    pcm: deque[NDArray[np.int16]] = field(default_factory=deque)
+    first: int = 0
+    start: int | None = None
+    last: int = 0
+    spoken: int = 0
+
+    def step(self, tick: Tick, row: int, channel: Channel) -> list[Cut]:
+        self.pcm.append(tick.frame.pcm[row])
+        activity = tick.activity[channel]
+        if activity.speaking:
+            if self.start is None:
+                self.start = max(self.first, activity.start - samples(self.settings.pad_s))
+                self.spoken = 0
+            if activity.last == tick.end:
+                self.spoken += TICK
+            self.last = activity.last
+            return self._too_long(tick)
+        if self.start is not None and tick.end - self.last >= samples(self.settings.join_s):
+            return self._end(tick)
+        if self.start is None:
+            self._forget(tick.end - samples(self.settings.pad_s) - samples(1.0))
+        return []
+
+    def _end(self, tick: Tick) -> list[Cut]:
+        assert self.start is not None
+        end = min(tick.end, self.last + samples(self.settings.pad_s))
+        enough = self.spoken >= samples(self.settings.shortest_s)
+        cut = [self._cut(self.start, end)] if enough else []
+        self.start = None
+        return cut
+
+    def _too_long(self, tick: Tick) -> list[Cut]:
+        """Cut running speech at its quietest moment, so that no word is split or heard twice."""
+        assert self.start is not None
+        if tick.end - self.start < samples(self.settings.longest_s):
+            return []
+        ticks = list(self.pcm)[-SEARCH // TICK :]
+        energy = [float(np.dot(each.astype(np.float64), each)) for each in ticks]
+        where = tick.end - (len(ticks) - int(np.argmin(energy))) * TICK + TICK // 2
+        cut = self._cut(self.start, where)
+        self.start = where
+        self._forget(where)
+        return [cut]
+
+    def _cut(self, start: int, end: int) -> Cut:
+        pcm = np.concatenate(self.pcm)[start - self.first : end - self.first]
+        return Span(start, end), pcm
+
+    def _forget(self, before: int) -> None:
+        while self.pcm and self.first + TICK <= before:
+            self.pcm.popleft()
+            self.first += TICK

@@ -1,0 +1,162 @@
+"""The playbook: practices of patient service, the phrases that show them, and the advice for each moment.
+
+Data, not code: ``playbook.toml`` holds all of it; this module reads and checks it.
+"""
+
+import hashlib
+import re
+import tomllib
+from functools import cached_property
+from importlib.resources import files
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from models.protocols import Identity
+from pipeline.channel import Channel
+from pipeline.errors import BadInput
+from pipeline.events import ScoreKind, Severity
+from pipeline.settings import Section
+
+
+class Practice(Section):
+    """One practice of the guides. sees: how the monitor recognises it. report: what is told after the call."""
+
+    number: int = Field(ge=1)
+    title: str
+    sees: str
+    report: str
+
+
+class CuePhrases(Section):
+    """Phrases that show a cue. channel: who must say them; None for either."""
+
+    name: str
+    channel: Channel | None = None
+    phrases: tuple[str, ...] = Field(min_length=1)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Whole words, longest phrase first; ``*`` stands for up to three words."""
+        ordered = sorted(self.phrases, key=len, reverse=True)
+        return re.compile(r"\b(?:" + "|".join(_expression(phrase) for phrase in ordered) + r")\b")
+
+
+def _expression(phrase: str) -> str:
+    anything = r" (?:[a-z']+ ){0,3}?"
+    return anything.join(re.escape(part) for part in phrase.split(" * "))
+
+
+class OnScore(Section):
+    """A score holds above ``above`` for ``for_s`` seconds; it is over under ``below`` (hysteresis)."""
+
+    on: Literal["score"]
+    score: ScoreKind
+    above: float = Field(ge=0, le=1)
+    below: float = Field(ge=0, le=1)
+    for_s: float = Field(default=0.0, ge=0)
+
+
+class OnPace(Section):
+    """A speaker's pace against the own baseline (ratio)."""
+
+    on: Literal["pace"]
+    channel: Channel
+    above: float = Field(gt=1)
+    below: float = Field(gt=0)
+
+
+class OnInterruption(Section):
+    """A party interrupts the other: ``least`` times within ``within_s`` seconds."""
+
+    on: Literal["interruption"]
+    by: Channel
+    least: int = Field(default=1, ge=1)
+    within_s: float = Field(default=60.0, gt=0)
+
+
+class OnSilence(Section):
+    """Both are silent for ``for_s`` seconds after this party's turn."""
+
+    on: Literal["silence"]
+    after: Channel
+    for_s: float = Field(default=3.0, gt=0)
+
+
+class OnCue(Section):
+    """Something was said."""
+
+    on: Literal["cue"]
+    cue: str
+
+
+class OnRelief(Section):
+    """A score that had reached ``above`` has fallen under ``below``."""
+
+    on: Literal["relief"]
+    score: ScoreKind
+    above: float = Field(ge=0, le=1)
+    below: float = Field(ge=0, le=1)
+
+
+Trigger = Annotated[
+    OnScore | OnPace | OnInterruption | OnSilence | OnCue | OnRelief,
+    Field(discriminator="on"),
+]
+
+
+class Advice(Section):
+    """What the agent reads, for which evidence. kind: of the alert that carries it. text: at most six words."""
+
+    kind: str
+    practice: int
+    severity: Severity
+    text: str
+    detail: str
+    when: Trigger
+
+    @model_validator(mode="after")
+    def _short(self) -> "Advice":
+        if len(self.text.split()) > 6:
+            raise ValueError(f"advice {self.kind!r}: {self.text!r} is longer than six words")
+        return self
+
+
+class Playbook(Section):
+    practice: tuple[Practice, ...]
+    cue: tuple[CuePhrases, ...]
+    advice: tuple[Advice, ...]
+    sha256: str
+
+    @property
+    def cues(self) -> tuple[CuePhrases, ...]:
+        return self.cue
+
+    @property
+    def identity(self) -> Identity:
+        return Identity("playbook", "1", self.sha256)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Playbook":
+        kinds = [advice.kind for advice in self.advice]
+        cues = {cue.name for cue in self.cue}
+        practices = {practice.number for practice in self.practice}
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("two pieces of advice have the same kind")
+        for advice in self.advice:
+            if advice.practice not in practices:
+                raise ValueError(f"advice {advice.kind!r} names no practice {advice.practice}")
+            if isinstance(advice.when, OnCue) and advice.when.cue not in cues:
+                raise ValueError(f"advice {advice.kind!r} waits for unknown cue {advice.when.cue!r}")
+        return self
+
+
+def load_playbook(text: str | None = None) -> Playbook:
+    """The shipped playbook, or one given as TOML. Raises BadInput, naming what is wrong."""
+    if text is None:
+        text = files("pipeline").joinpath("playbook.toml").read_text(encoding="utf-8")
+    try:
+        return Playbook(**tomllib.loads(text), sha256=hashlib.sha256(text.encode()).hexdigest())
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise BadInput(f"the playbook cannot be used: {detail}") from None

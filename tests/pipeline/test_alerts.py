@@ -1,0 +1,251 @@
+"""The transition table, the budget, the playbook and the watchers that raise advice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+from pipeline.alerts import CLEARING, TRANSITIONS, Budget, IllegalStepError, Reason, State, after
+from pipeline.channel import Channel
+from pipeline.errors import BadInput
+from pipeline.events import Alert, Event, OverlapRevised, Pace, Score, Silence, Turn
+from pipeline.inputs import Command, Input
+from pipeline.nodes.advice import AdviceNode
+from pipeline.playbook import load_playbook
+from pipeline.session import Entry, Session, Tick
+from pipeline.settings import Alerts
+from pipeline.timebase import RATE, Span, samples
+from tests.pipeline.drive import INFO, events, frames, run
+
+A, C = Channel.AGENT, Channel.CUSTOMER
+
+
+class Scripted:
+    """Emits each event at its second."""
+
+    def __init__(self, script: Sequence[tuple[float, Event]]) -> None:
+        self._script = list(script)
+
+    def step(self, tick: Tick) -> None:
+        while self._script and self._script[0][0] * RATE <= tick.start:
+            tick.emit(self._script.pop(0)[1])
+
+
+def advised(
+    script: Sequence[tuple[float, Event]], length: float, inputs: Sequence[tuple[float, Input]] = (), **alerts: float
+) -> list[Entry]:
+    node = AdviceNode(Alerts.model_validate(alerts), load_playbook())
+    return run(Session(INFO, [Scripted(script), node]), frames(length), inputs)
+
+
+def told(entries: list[Entry]) -> list[tuple[int, str, str, str]]:
+    return [(round(e.at / RATE), e.kind, e.state, e.reason) for e in events(entries, Alert) if e.state != "raised"] + [
+        (round(e.at / RATE), e.kind, e.state, "") for e in events(entries, Alert) if e.state == "raised"
+    ]
+
+
+def score(at: float, value: float, kind: str = "anger") -> tuple[float, Event]:
+    end = samples(at)
+    event = Score(
+        span=Span(max(0, end - RATE), end),
+        at=end,
+        kind=kind,  # type: ignore[arg-type]
+        channel=C if kind == "anger" else A,
+        value=value,
+        coverage=1.0,
+        parts={"level": value},
+        evidence=(1,),
+    )
+    return at, event
+
+
+def interruption(at: float, of: int = 2, kind: str = "interruption", by: Channel = A) -> tuple[float, Event]:
+    end = samples(at)
+    event = OverlapRevised(
+        span=Span(end - RATE, end), at=end, of=of, kind=kind, interrupter=by, cut=False, because="length"  # type: ignore[arg-type]
+    )  # fmt: skip
+    return at, event
+
+
+def test_every_step_outside_the_table_is_refused() -> None:
+    for state, reason in itertools.product(State, Reason):
+        if (state, reason) in TRANSITIONS:
+            assert after(state, reason) in State
+        else:
+            with pytest.raises(IllegalStepError, match=str(state)):
+                after(state, reason)
+
+
+def test_every_clearing_reason_leads_to_quiet() -> None:
+    for state, reason in itertools.product((State.RAISED, State.ACKNOWLEDGED), CLEARING):
+        assert after(state, reason) is State.QUIET
+
+
+def test_a_score_raises_with_evidence_and_clears_below_its_lower_bound() -> None:
+    script = [score(5, 0.5), score(6, 0.5), score(7, 0.5), score(10, 0.3), score(12, 0.1)]
+    raised, cleared = (e for e in events(advised(script, 15), Alert) if e.kind == "customer_anger")
+    assert (raised.state, round(raised.at / RATE)) == ("raised", 6)
+    assert raised.advice == "Acknowledge how they feel"
+    assert raised.evidence
+    assert (cleared.state, cleared.reason, round(cleared.at / RATE)) == ("cleared", "over", 12)
+    assert cleared.of is not None
+
+
+def test_evidence_is_numbers_of_events_that_came_before() -> None:
+    entries = advised([score(5, 0.5), score(7, 0.5)], 9)
+    numbers = {entry.n for entry in entries}
+    for entry in entries:
+        if isinstance(entry.item, Alert):
+            assert all(n in numbers and n < entry.n for n in entry.item.evidence)
+
+
+def test_a_moment_fades_by_itself() -> None:
+    kinds = told(advised([interruption(3)], 40))
+    assert (3, "talk_over", "raised", "") in kinds
+    assert (28, "talk_over", "cleared", "faded") in kinds
+
+
+def test_a_revised_interruption_takes_its_alert_back() -> None:
+    kinds = told(advised([interruption(3), interruption(5, kind="backchannel")], 10))
+    assert (5, "talk_over", "cleared", "revised") in kinds
+
+
+def test_the_customers_interruption_is_no_advice_to_the_agent() -> None:
+    assert not events(advised([interruption(3, by=C)], 6), Alert)
+
+
+def test_the_same_advice_does_not_come_twice_in_two_minutes() -> None:
+    script = [interruption(3, of=2), interruption(60, of=3), interruption(130, of=4)]
+    raised = [at for at, kind, state, _ in told(advised(script, 140)) if state == "raised"]
+    assert raised == [3, 130]
+
+
+def test_two_pieces_of_advice_keep_their_distance_and_a_state_waits_for_its_turn() -> None:
+    script = [interruption(3), score(6, 0.5), score(8, 0.5)]
+    raised = {kind: at for at, kind, state, _ in told(advised(script, 40)) if state == "raised"}
+    assert raised == {"talk_over": 3, "customer_anger": 23}
+
+
+def test_critical_advice_does_not_wait() -> None:
+    budget = Budget(Alerts())
+    budget.spend("talk_over", 0)
+    assert not budget.allows("customer_anger", "coach", samples(5))
+    assert budget.allows("supervisor_request", "critical", samples(5))
+
+
+def test_not_more_than_so_many_a_minute_even_when_critical() -> None:
+    budget = Budget(Alerts(per_minute=2))
+    budget.spend("one", 0)
+    budget.spend("two", samples(1))
+    assert not budget.allows("three", "critical", samples(2))
+    assert budget.allows("three", "critical", samples(61))
+
+
+def test_acknowledge_then_over() -> None:
+    script = [score(2, 0.5), score(4, 0.5), score(9, 0.1)]
+    number = next(e.n for e in advised(script, 12) if isinstance(e.item, Alert))
+    entries = advised(script, 12, [(5, Command(kind="acknowledge", alert=number, by="anna"))])
+    anger = [e for e in events(entries, Alert) if e.kind == "customer_anger"]
+    assert [(e.state, e.reason) for e in anger][1:] == [("acknowledged", "acknowledge"), ("cleared", "over")]
+
+
+def test_a_dismissed_alert_is_cleared_and_a_second_command_changes_nothing() -> None:
+    script = [score(2, 0.5), score(4, 0.5)]
+    number = next(e.n for e in advised(script, 12) if isinstance(e.item, Alert))
+    twice = [(5.0, Command(kind="dismiss", alert=number)), (6.0, Command(kind="dismiss", alert=number))]
+    assert [e.reason for e in events(advised(script, 12, twice), Alert)][1:] == ["dismissed"]
+
+
+def test_what_stands_at_the_end_is_cleared_with_the_call() -> None:
+    assert [e.reason for e in events(advised([score(2, 0.5), score(4, 0.5)], 6), Alert)][1:] == ["call ended"]
+
+
+def test_a_waiting_customer_raises_and_the_answer_clears() -> None:
+    def silence(at: float, start: float, *, opened: bool) -> tuple[float, Event]:
+        span = Span(samples(start), samples(at))
+        return at, Silence(span=span, at=samples(at), open=opened, of=None if opened else 4)
+
+    turn = Turn(span=Span(0, RATE), at=samples(4), channel=C, talk=RATE, fto=None)
+    kinds = told(advised([(4, turn), silence(4.1, 1.0, opened=True), silence(9, 1.0, opened=False)], 12))
+    assert (4, "slow_answer", "raised", "") in kinds
+    assert (9, "slow_answer", "cleared", "over") in kinds
+
+
+def test_rushing_holds_until_the_pace_is_usual_again() -> None:
+    def pace(at: float, relative: float) -> tuple[float, Event]:
+        span = Span(0, samples(at))
+        event = Pace(
+            span=span, at=span.end, channel=A, talk_speed=200, articulation_rate=6, words=40, relative=relative
+        )
+        return at, event
+
+    kinds = told(advised([pace(3, 1.3), pace(6, 1.2), pace(9, 1.0)], 12))
+    assert (3, "rushing", "raised", "") in kinds
+    assert (9, "rushing", "cleared", "over") in kinds
+
+
+def test_falling_anger_is_told_as_help() -> None:
+    script = [score(2, 0.5), score(4, 0.5), score(40, 0.1)]
+    assert (40, "that_helped", "raised", "") in told(advised(script, 45))
+
+
+def test_an_alert_is_never_raised_twice_without_clearing() -> None:
+    script = [score(t, 0.1 if t % 7 == 0 else 0.6) for t in range(2, 200)]
+    script += [interruption(t + 0.5, of=t) for t in range(2, 200, 3)]
+    open_kinds: set[str] = set()
+    entries = advised(sorted(script, key=lambda pair: pair[0]), 210, gap_s=0, repeat_s=0, per_minute=60)
+    for event in events(entries, Alert):
+        if event.state == "raised":
+            assert event.kind not in open_kinds
+            open_kinds.add(event.kind)
+        elif event.state == "cleared":
+            open_kinds.remove(event.kind)
+    assert not open_kinds
+
+
+def test_no_practice_is_missing_and_no_advice_is_long() -> None:
+    playbook = load_playbook()
+    assert [practice.number for practice in playbook.practice] == list(range(1, 28))
+    assert all(len(advice.text.split()) <= 6 for advice in playbook.advice)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("text = \"Let them finish\"", "text = \"Let them finish what they are saying now\""), "longer than six words"),
+        (("cue = \"threat\"", "cue = \"thread\""), "unknown cue 'thread'"),
+        (("kind = \"threat\"", "kind = \"talk_over\""), "same kind"),
+        (("practice = 16", "practice = 61"), "no practice 61"),
+        (("[[advice]]", "[[advice"), "cannot be used"),
+    ],
+)  # fmt: skip
+def test_a_broken_playbook_says_what_is_wrong(change: tuple[str, str], message: str) -> None:
+    from importlib.resources import files
+
+    text = files("pipeline").joinpath("playbook.toml").read_text(encoding="utf-8")
+    with pytest.raises(BadInput, match=message):
+        load_playbook(text.replace(*change))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("repeat_contact", "this is the third time i have called"),
+        ("repeat_contact", "i told you three times"),
+        ("not_heard", "you are not listening to me"),
+        ("supervisor_request", "let me speak to your supervisor please"),
+        ("defensive", "madam calm down"),
+        ("next_step", "within two working days"),
+    ],
+)
+def test_phrases_are_found(name: str, text: str) -> None:
+    cue = next(cue for cue in load_playbook().cues if cue.name == name)
+    assert cue.pattern.search(text)
+
+
+def test_phrases_are_whole_words() -> None:
+    insult = next(cue for cue in load_playbook().cues if cue.name == "insult")
+    assert not insult.pattern.search("hello michelle")
+

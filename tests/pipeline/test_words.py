@@ -1,0 +1,121 @@
+"""Cutting utterances, judging answers, and the pace that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.channel import TWO_CHANNEL, Channel
+from pipeline.events import Fault, Pace, Rejected, Words
+from pipeline.inputs import EngineResult
+from pipeline.nodes.pace import PaceNode
+from pipeline.nodes.speech import SpeechNode
+from pipeline.nodes.words import WordsNode
+from pipeline.session import Entry, Session, Utterance
+from pipeline.text import plain, syllables
+from pipeline.timebase import RATE, Span
+from tests.pipeline.drive import INFO, STANDARD, ScriptedDetector, Stretches, events, frames, record, spoken
+
+TEN = "one two three four five six seven eight nine ten"
+
+
+def said(
+    agent: Stretches, customer: Stretches, length: float, answer: object = None, delay: float = 1.0
+) -> tuple[list[Entry], list[Utterance]]:
+    asked: list[Utterance] = []
+
+    def reply(utterance: Utterance) -> EngineResult:
+        asked.append(utterance)
+        result = spoken(utterance, TEN)
+        return answer(result) if callable(answer) else result
+
+    nodes = [
+        SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector(agent, customer)),
+        WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True),
+        PaceNode(TWO_CHANNEL, STANDARD.voice),
+    ]
+    return record(Session(INFO, nodes), frames(length), reply, delay), asked
+
+
+def test_an_utterance_is_the_speech_between_longer_pauses() -> None:
+    _, asked = said([(1, 2), (2.4, 3), (5, 6)], [], 8)
+    assert [(round(u.span.start / RATE, 1), round(u.span.end / RATE, 1)) for u in asked] == [(0.8, 3.2), (4.8, 6.1)]
+
+
+def test_its_audio_is_exactly_its_span() -> None:
+    _, asked = said([(1, 2)], [(1.5, 3)], 5)
+    whole = np.concatenate([frame.pcm for frame in frames(5)], axis=1)
+    for utterance in asked:
+        row = TWO_CHANNEL.index(utterance.channel)
+        assert np.array_equal(utterance.pcm, whole[row, utterance.span.start : utterance.span.end])
+
+
+def test_running_speech_is_cut_without_loss() -> None:
+    _, asked = said([(1, 40)], [], 42)
+    assert all(u.span.seconds <= STANDARD.words.longest_s + 0.1 for u in asked)
+    assert len(asked) >= 3
+    assert all(one.span.end == two.span.start for one, two in zip(asked, asked[1:], strict=False))
+
+
+def test_a_click_is_not_asked_about() -> None:
+    assert said([(1, 1.08)], [], 3)[1] == []
+
+
+def test_speech_up_to_the_last_sample_is_heard() -> None:
+    entries, asked = said([(1, 3)], [], 3)
+    assert len(asked) == 1
+    assert len(events(entries, Words)) == 1
+
+
+def test_words_are_admitted_after_the_nominal_delay_and_late_ones_are_marked() -> None:
+    words = events(said([(1, 2)], [], 9)[0], Words)[0]
+    assert not words.late
+    assert 1.0 <= (words.at - words.span.end) / RATE <= 2.0
+    assert events(said([(1, 2)], [], 9, delay=4.0)[0], Words)[0].late
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"words": (), "text": ""}, "empty"),
+        ({"no_speech": 0.9, "log_probability": -1.5}, "no_speech"),
+        ({"compression": 3.0}, "repetition"),
+        ({"span": Span(0, RATE // 2)}, "too_fast"),
+    ],
+)
+def test_doubtful_text_is_refused_with_its_reason(change: dict[str, object], reason: str) -> None:
+    entries, _ = said([(1, 3)], [], 6, lambda result: replace(result, **change))
+    assert [event.reason for event in events(entries, Rejected)] == [reason]
+    assert not events(entries, Words)
+
+
+def test_a_failed_engine_is_a_fault_and_the_call_goes_on() -> None:
+    entries, _ = said([(1, 2), (4, 6)], [], 8, lambda result: replace(result, fault="out of memory", words=()))
+    assert [(fault.part, fault.fatal) for fault in events(entries, Fault)] == [("words", False)] * 2
+
+
+def test_pace_is_words_over_own_speech() -> None:
+    pace = events(said([(1, 5)], [], 8)[0], Pace)[0]
+    assert pace.channel is Channel.AGENT
+    assert abs(pace.talk_speed - 150) < 150 * 0.05
+    assert pace.relative is None
+
+
+def test_pace_of_a_cut_utterance_counts_only_its_own_speech() -> None:
+    first, second = events(said([(1, 40)], [], 42)[0], Pace)[:2]
+    for pace in (first, second):
+        assert abs(pace.talk_speed - pace.words * 60 / pace.span.seconds) < 3
+
+
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [("calm", 1), ("table", 2), ("interrupted", 4), ("the", 1), ("voice,", 1), ("2018", 4), ("I'm", 1), ("appointment", 3)],
+)
+def test_syllables(word: str, count: int) -> None:
+    assert syllables(word) == count
+
+
+def test_plain_text() -> None:
+    assert plain("You\u2019re NOT listening, 3 times!") == "you're not listening times"
