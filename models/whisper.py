@@ -128,7 +128,15 @@ class WhisperTranscriber:
 
 
 def _doubtful(segment: Any) -> bool:
-    return bool(segment.compression_ratio > REPETITIVE or segment.avg_logprob < UNSURE)
+    unlikely = segment.compression_ratio > REPETITIVE or segment.avg_logprob < UNSURE
+    return bool(unlikely or says_twice(segment.text))
+
+
+def says_twice(text: str) -> bool:
+    """Whether a text is one phrase of three words or more said twice: too short a loop for the compression ratio."""
+    words = [word.strip(".,!?;:").lower() for word in text.split()]
+    half = len(words) // 2
+    return half >= 3 and words[:half] == words[-half:] and len(words) - 2 * half <= 1
 
 
 def _most_tokens(length: int) -> int:

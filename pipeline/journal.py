@@ -10,6 +10,7 @@ left out by the reader.
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, cast
@@ -114,8 +115,9 @@ class Journal:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
-            self._file.seek(whole)  # half a line must not stay: should the disk recover, a Fault follows it
-            self._file.truncate()
+            with suppress(OSError):  # half a line must not stay: should the disk recover, a Fault follows it
+                self._file.seek(whole)
+                self._file.truncate()
             raise _refused(self.path, error) from error
 
 

@@ -173,7 +173,7 @@ class ScoresView:
 
 @dataclass(slots=True, kw_only=True)
 class View:
-    """n: number of the last event. now_ms: audio heard. advice: number of the alert whose advice is shown now.
+    """n: number of the last event. now_ms: audio heard. advice: the latest alert that still stands raised.
 
     unavailable: measure to the reason why this call cannot have it.
     """
@@ -384,15 +384,13 @@ class Reducer:
         view = self.view
         if event.of is None:
             item = self._alerts[n] = _alert(n, event)
-            view.advice = item
             self._add(view.alerts, item)
-            return
-        item = self._alerts[event.of]
-        item.state = event.state
-        if event.state == "cleared":
-            item.cleared_ms, item.cleared_because = ms(event.at), event.reason
-        if view.advice is item:
-            view.advice = None
+        else:
+            item = self._alerts[event.of]
+            item.state = event.state
+            if event.state == "cleared":
+                item.cleared_ms, item.cleared_because = ms(event.at), event.reason
+        view.advice = next((each for each in reversed(view.alerts) if each.state == "raised"), None)
 
     def _add(self, items: list[Any], item: Any) -> None:
         items.append(item)

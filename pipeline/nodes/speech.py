@@ -15,7 +15,8 @@ from pipeline.timebase import TICK, Span, samples
 class SpeechNode:
     """Emits SpeechStarted and SpeechEnded; writes ``tick.activity``.
 
-    A stretch starts at the first of ``onset_s`` of consecutive speech and ends with its last tick of speech,
+    A stretch is known after ``onset_s`` over the onset, starts where the probability rose over the release before
+    that, and ends with its last tick over the release,
     known ``hangover_s`` later.
     """
 
@@ -39,28 +40,30 @@ class SpeechNode:
         tick.activity[channel] = Activity(probability, stretch.speaking, stretch.start, stretch.last)
 
     def _listen(self, tick: Tick, channel: Channel, stretch: "_Stretch", probability: float) -> None:
-        if probability < self._settings.onset:
-            stretch.run = 0
-            return
-        stretch.run += TICK
-        if stretch.run >= samples(self._settings.onset_s):
-            stretch.speaking, stretch.start, stretch.last = True, tick.end - stretch.run, tick.end
+        settings = self._settings
+        stretch.rise = stretch.rise + TICK if probability >= settings.release else 0
+        stretch.run = stretch.run + TICK if probability >= settings.onset else 0
+        if stretch.run >= samples(settings.onset_s):
+            stretch.speaking, stretch.start, stretch.last = True, tick.end - stretch.rise, tick.end
             tick.emit(SpeechStarted(span=Span(stretch.start, stretch.start), at=tick.end, channel=channel))
 
     def _hold(self, tick: Tick, channel: Channel, stretch: "_Stretch", probability: float) -> None:
         if probability >= self._settings.release:
             stretch.last = tick.end
         elif tick.end - stretch.last >= samples(self._settings.hangover_s):
-            stretch.speaking, stretch.run = False, 0
+            stretch.speaking, stretch.run, stretch.rise = False, 0, 0
             tick.emit(SpeechEnded(span=Span(stretch.start, stretch.last), at=tick.end, channel=channel))
 
 
 class _Stretch:
-    __slots__ = ("last", "run", "speaking", "start")
+    """run: samples in a row over the onset. rise: samples in a row over the release, where the stretch will begin."""
+
+    __slots__ = ("last", "rise", "run", "speaking", "start")
 
     def __init__(self) -> None:
         self.speaking = False
         self.run = 0
+        self.rise = 0
         self.start = 0
         self.last = 0
 

@@ -11,7 +11,7 @@ import pytest
 from models import checkpoints
 from models.errors import ModelError
 from models.protocols import Identity, Samples, TimedWord, Transcript
-from models.whisper import WhisperTranscriber, repad, timed_words
+from models.whisper import WhisperTranscriber, repad, says_twice, timed_words
 
 RATE = 16_000
 IDENTITY = Identity("whisper tiny.en", "test", checkpoints.EMBEDDED_PINS["model.bin"])
@@ -170,3 +170,17 @@ def test_each_utterance_of_a_batch_gets_its_own_silence() -> None:
     assert padded.shape == (2, 80, 1400)
     assert (padded[0, :, 200:] == -1.0).all()
     assert (padded[1, :, 1300:] == -1.5).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ("It takes ten days once approved. It takes ten days once approved.", True),
+        ("It takes ten days once approved.", False),
+        ("no, no", False),
+        ("I said that you said that", False),
+        ("", False),
+    ],
+)
+def test_a_phrase_said_twice_is_doubted(text: str, twice: bool) -> None:
+    assert says_twice(text) is twice

@@ -14,7 +14,7 @@ from models.pitch import SwiftF0Tracker
 from models.protocols import Identity, Samples
 from models.silero import SileroDetector
 from pipeline.call import Call
-from pipeline.channel import TWO_CHANNEL, Channel
+from pipeline.channel import TWO_CHANNEL
 from pipeline.graph import Engines, build
 from pipeline.inputs import Close, EngineResult, Frame, HeardWord, Input
 from pipeline.nodes.speech import SpeechNode
@@ -128,7 +128,12 @@ def spoken(utterance: Utterance, text: str) -> EngineResult:
         for word, start, end in zip(words, edges, edges[1:], strict=False)
     )
     return EngineResult(
-        utterance=utterance.number, channel=utterance.channel, span=utterance.span, text=text, words=timed, language="en"
+        utterance=utterance.number,
+        channel=utterance.channel,
+        span=utterance.span,
+        text=text,
+        words=timed,
+        language="en",
     )
 
 
@@ -153,6 +158,3 @@ def record(
     call._take = spy  # type: ignore[method-assign]
     Recorder(call, lambda utterance: answered(answer(utterance)), delay).run(source, lambda: session.position)
     return entries
-
-
-__all__ = ["INFO", "STANDARD", "Channel", "answered", "detector", "engines", "events", "frames", "frames_of", "heard"]

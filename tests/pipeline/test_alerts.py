@@ -248,4 +248,3 @@ def test_phrases_are_found(name: str, text: str) -> None:
 def test_phrases_are_whole_words() -> None:
     insult = next(cue for cue in load_playbook().cues if cue.name == "insult")
     assert not insult.pattern.search("hello michelle")
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_running_speech_is_cut_without_loss() -> None:
     _, asked = said([(1, 40)], [], 42)
     assert all(u.span.seconds <= STANDARD.words.longest_s + 0.1 for u in asked)
     assert len(asked) >= 3
-    assert all(one.span.end == two.span.start for one, two in zip(asked, asked[1:], strict=False))
+    assert all(one.span.end == two.span.start for one, two in itertools.pairwise(asked))
 
 
 def test_a_click_is_not_asked_about() -> None:
@@ -111,7 +112,16 @@ def test_pace_of_a_cut_utterance_counts_only_its_own_speech() -> None:
 
 @pytest.mark.parametrize(
     ("word", "count"),
-    [("calm", 1), ("table", 2), ("interrupted", 4), ("the", 1), ("voice,", 1), ("2018", 4), ("I'm", 1), ("appointment", 3)],
+    [
+        ("calm", 1),
+        ("table", 2),
+        ("interrupted", 4),
+        ("the", 1),
+        ("voice,", 1),
+        ("2018", 4),
+        ("I'm", 1),
+        ("appointment", 3),
+    ],
 )
 def test_syllables(word: str, count: int) -> None:
     assert syllables(word) == count

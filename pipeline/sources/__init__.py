@@ -1,0 +1,1 @@
+"""Where audio comes from: files, and this machine's own microphone."""

@@ -1,0 +1,316 @@
+"""The live driver with a virtual line: late and failing engines, commands, pauses, overflow, and verified replay."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.protocols import Identity, Samples, TimedWord, Transcript
+from pipeline import tape
+from pipeline.archive import Archive
+from pipeline.call import Call
+from pipeline.channel import TWO_CHANNEL
+from pipeline.errors import Conflict, NotFound, StorageFault
+from pipeline.events import Alert, CallEnded, Fault, Region, Words
+from pipeline.graph import build
+from pipeline.inputs import Command, Frame, Mark
+from pipeline.journal import encode, read_entries
+from pipeline.live import EnginePool, LiveCall, Switchboard
+from pipeline.replay import Recorder, verify
+from pipeline.session import CallInfo, Entry
+from pipeline.timebase import RATE
+from tests.pipeline.drive import STANDARD, engines, events, frames_of
+from tests.synth import Line
+from tests.synth import build as synth
+
+DISPUTE = [Line("agent", 1, 3), Line("customer", 4.5, 5, f0_hz=200), Line("agent", 6.5, 4), Line("customer", 11, 1.5)]
+PCM = synth(DISPUTE, 14)[0]
+
+
+class Gated:
+    """Answers only when its gate is open; raises while ``broken``."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.broken = False
+
+    @property
+    def identity(self) -> Identity:
+        return Identity("gated", "0", "")
+
+    def transcribe(self, samples: Samples) -> Transcript:
+        self.gate.wait(30)
+        if self.broken:
+            raise MemoryError("no room")
+        words = (TimedWord(0, len(samples), "hello", 0.9),)
+        return Transcript("hello", words, "en", 0.0, -0.3, 1.0)
+
+
+class Ears:
+    """An audience that remembers, and that can be waited for."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, list[Entry]] = {}
+        self.news = asyncio.Event()
+
+    def started(self, live: LiveCall) -> None:
+        self.entries[live.call_id] = []
+
+    def heard(self, live: LiveCall, entries: list[Entry]) -> None:
+        self.entries[live.call_id] += entries
+        self.news.set()
+
+    def ended(self, live: LiveCall) -> None:
+        self.news.set()
+
+    async def until(self, call_id: str, kind: type[Any]) -> Any:
+        while not (found := events(self.entries.get(call_id, []), kind)):
+            self.news.clear()
+            await asyncio.wait_for(self.news.wait(), 20)
+        return found[0]
+
+    def number(self, call_id: str, kind: type[Any]) -> int:
+        return next(entry.n for entry in self.entries[call_id] if isinstance(entry.item, kind))
+
+
+class Room:
+    """A switchboard on a folder, with a gated recogniser."""
+
+    def __init__(self, root: Path) -> None:
+        self.archive = Archive(root, 1.0)
+        self.whisper = Gated()
+        self.engines = replace(engines(), transcriber=self.whisper)
+        self.pool = EnginePool(self.whisper)
+        self.ears = Ears()
+        self.board = Switchboard(self.prepare, self.pool, self.ears)
+
+    def prepare(self, info: CallInfo) -> Call:
+        session = build(info, STANDARD, self.engines)
+        return self.archive.record(session, STANDARD, self.engines.identities, live=True)
+
+    def verified(self, call_id: str) -> Any:
+        folder = self.archive.folder(call_id)
+        header_info = CallInfo(call_id=call_id, channels=TWO_CHANNEL)
+        return verify(build(header_info, STANDARD, self.engines), folder)
+
+
+@asynccontextmanager
+async def room(root: Path) -> AsyncIterator[Room]:
+    made = Room(root)
+    try:
+        yield made
+    finally:
+        made.whisper.gate.set()
+        await made.board.drain()
+        made.pool.close()
+
+
+def info(call_id: str = "one") -> CallInfo:
+    return CallInfo(call_id=call_id, channels=TWO_CHANNEL)
+
+
+async def speak(live: LiveCall, pcm: Any = PCM) -> None:
+    for frame in frames_of(pcm):
+        await live.feed([frame])
+
+
+def live_test(body: Callable[[Room], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
+    def test(tmp_path: Path) -> None:
+        async def main() -> None:
+            async with room(tmp_path) as made:
+                await body(made)
+
+        asyncio.run(main())
+
+    test.__name__, test.__doc__ = body.__name__, body.__doc__
+    return test
+
+
+@live_test
+async def test_a_late_engine_and_an_acknowledged_alert_replay_to_the_same_events(made: Room) -> None:
+    async with made.board.open(info()) as live:
+        await speak(live)
+        alert = await made.ears.until("one", Alert)
+        number = made.ears.number("one", Alert)
+        live.admit(Command(kind="acknowledge", alert=number, by="anna"))
+        for frame in frames_of(np.zeros((5 * RATE, 2), np.int16)):
+            await live.feed([replace(frame, start=frame.start + -(-len(PCM) // 512) * 512)])
+        made.whisper.gate.set()
+    assert alert.state == "raised"
+    entries = made.ears.entries["one"]
+    states = [each.state for each in events(entries, Alert)]
+    assert states[:2] == ["raised", "acknowledged"]
+    assert any(words.late for words in events(entries, Words))
+    verdict = made.verified("one")
+    assert verdict.difference is None
+    assert verdict.finished
+    assert verdict.events == len(entries)
+
+
+@live_test
+async def test_an_altered_journal_does_not_verify(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        await speak(live)
+    journal = made.archive.folder("one").journal
+    lines = journal.read_text().splitlines()
+    place = next(i for i, line in enumerate(lines) if '"prosody"' in line)
+    lines[place] = lines[place].replace('"level":-', '"level":-1')
+    journal.write_text("\n".join(lines) + "\n")
+    difference = made.verified("one").difference
+    assert difference is not None
+    assert difference.n == place
+
+
+@live_test
+async def test_a_failing_engine_is_a_fault_and_the_call_goes_on(made: Room) -> None:
+    made.whisper.broken = True
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        await speak(live)
+    entries = made.ears.entries["one"]
+    assert {(fault.part, fault.fatal) for fault in events(entries, Fault)} == {("words", False)}
+    assert events(entries, CallEnded)[0].reason == "end of audio"
+    assert events(entries, Alert)
+
+
+@live_test
+async def test_a_disk_that_refuses_ends_one_call_and_no_other(made: Room) -> None:
+    made.whisper.gate.set()
+
+    def full(*_: object) -> None:
+        raise StorageFault("the disk is full")
+
+    async with made.board.open(info("good")) as good:
+        with pytest.raises(Conflict):
+            async with made.board.open(info("bad")) as bad:
+                bad._call._journal._put = full  # type: ignore[union-attr, method-assign]
+                while True:
+                    await speak(bad)
+        await speak(good)
+    fault = events(made.ears.entries["bad"], Fault)[0]
+    assert (fault.part, fault.fatal) == ("storage", True)
+    assert made.ears.entries["good"][-1].item.type == "call_ended"
+    assert made.verified("good").difference is None
+
+
+@live_test
+async def test_two_calls_with_one_id_leave_the_first_alone(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        with pytest.raises(Conflict, match="in progress already"):
+            async with made.board.open(info()):
+                pass
+        await speak(live)
+    with pytest.raises(Conflict, match="stored already"):
+        async with made.board.open(info()):
+            pass
+    assert made.verified("one").difference is None
+
+
+@live_test
+async def test_a_lost_connection_keeps_what_was_heard(made: Room) -> None:
+    made.whisper.gate.set()
+    with pytest.raises(ConnectionError):
+        async with made.board.open(info()) as live:
+            await speak(live)
+            raise ConnectionError
+    entries = made.ears.entries["one"]
+    assert events(entries, CallEnded)[0].reason == "connection lost"
+    assert events(entries, Words)
+    assert list(read_entries(made.archive.folder("one").journal)) == entries
+
+
+@live_test
+async def test_nothing_is_heard_while_card_data_is_spoken(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        live.admit(Mark(kind="pause"))
+        await speak(live)
+        assert live.snapshot()
+    entries = made.ears.entries["one"]
+    assert not tape.read(made.archive.folder("one").audio).any()
+    assert [(region.kind, region.open) for region in events(entries, Region)] == [("pause", True), ("pause", False)]
+    assert not events(entries, Words)
+    assert made.verified("one").difference is None
+
+
+@live_test
+async def test_a_closed_call_takes_no_more(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        await live.close("hung up")
+        with pytest.raises(Conflict, match="has ended"):
+            live.admit(Mark(kind="hold"))
+        with pytest.raises(Conflict, match="has ended"):
+            await live.feed([Frame(0, np.zeros((2, 512), np.int16))])
+    with pytest.raises(NotFound):
+        made.board.get("one")
+
+
+@live_test
+async def test_draining_ends_calls_with_their_last_words_and_takes_no_more(made: Room) -> None:
+    async with made.board.open(info()) as live:
+        await speak(live)
+        drained = asyncio.create_task(made.board.drain())
+        made.whisper.gate.set()
+        await drained
+        with pytest.raises(Conflict, match="going down"):
+            async with made.board.open(info("two")):
+                pass
+    entries = made.ears.entries["one"]
+    assert events(entries, CallEnded)[0].reason == "server stopped"
+    assert events(entries, Words)
+
+
+def test_a_recorded_run_replays_to_the_same_events(tmp_path: Path) -> None:
+    whisper = Gated()
+    whisper.gate.set()
+    loaded, archive, pool = replace(engines(), transcriber=whisper), Archive(tmp_path, 1.0), EnginePool(whisper)
+    call = archive.record(build(info(), STANDARD, loaded), STANDARD, loaded.identities)
+    view = Recorder(call, pool.ask, 1.0).run(frames_of(PCM), lambda: len(PCM))
+    pool.close()
+    assert view.state == "ended"
+    assert view.duration_s == 14.0
+    verdict = verify(build(info(), STANDARD, loaded), archive.folder("one"))
+    assert verdict.difference is None
+    assert verdict.finished
+
+
+def test_two_recorded_runs_agree(tmp_path: Path) -> None:
+    lines = []
+    for number in range(2):
+        whisper = Gated()
+        whisper.gate.set()
+        loaded, pool = replace(engines(), transcriber=whisper), EnginePool(whisper)
+        archive = Archive(tmp_path / str(number), 1.0)
+        call = archive.record(build(info(), STANDARD, loaded), STANDARD)
+        Recorder(call, pool.ask, 1.0).run(frames_of(PCM), lambda: len(PCM))
+        pool.close()
+        lines.append([encode(entry) for entry in read_entries(archive.folder("one").journal)])
+    assert lines[0] == lines[1]
+
+
+def test_the_archive_refuses_beyond_its_limit(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, 1e-6)
+    archive.record(build(info(), STANDARD, engines()), STANDARD).release()
+    with pytest.raises(StorageFault, match=r"storage.max_gb = 1e-06; delete calls"):
+        archive.record(build(info("two"), STANDARD, engines()), STANDARD)
+
+
+def test_ids_that_cannot_name_a_folder_are_refused(tmp_path: Path) -> None:
+    from pipeline.errors import BadInput
+
+    for bad in ("", "../etc", "a/b", ".hidden", "x" * 200, "a b"):
+        with pytest.raises(BadInput, match="call id"):
+            Archive(tmp_path, 1.0).folder(bad)
+    with pytest.raises(NotFound):
+        Archive(tmp_path, 1.0).folder("absent")
