@@ -1,0 +1,88 @@
+/** The WebSocket to the server: opens again by itself, keeps no view. */
+import type { Answer, Frame } from './view'
+
+/** lost: was open or could not be opened, and is being tried again. */
+export type Link = 'connecting' | 'open' | 'lost' | 'forbidden'
+
+export interface Listener {
+  link(link: Link): void
+  frame(frame: Frame): void
+}
+
+const FORBIDDEN = new Set([4401, 4403, 1008])
+const FIRST_MS = 500
+const LONGEST_MS = 10_000
+
+export class Live {
+  #socket: WebSocket | null = null
+  #timer: number | undefined
+  #failures = 0
+
+  constructor(
+    private readonly address: string,
+    private readonly listener: Listener,
+  ) {}
+
+  /** Opens the connection and keeps it open; the returned function ends it for good. */
+  start(): () => void {
+    const soon = () => this.#soon()
+    const gone = () => this.#socket?.close()
+    const seen = () => document.visibilityState === 'visible' && this.#soon()
+    addEventListener('online', soon)
+    addEventListener('offline', gone)
+    addEventListener('focus', soon)
+    document.addEventListener('visibilitychange', seen)
+    this.listener.link('connecting')
+    this.#open()
+    return () => {
+      removeEventListener('online', soon)
+      removeEventListener('offline', gone)
+      removeEventListener('focus', soon)
+      document.removeEventListener('visibilitychange', seen)
+      clearTimeout(this.#timer)
+      const socket = this.#socket
+      this.#socket = null
+      socket?.close()
+    }
+  }
+
+  /** False when there is no connection: nothing is kept for later, since advice is of the moment. */
+  answer(answer: Answer, alert: number): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false
+    this.#socket.send(JSON.stringify({ type: answer, alert }))
+    return true
+  }
+
+  #open(): void {
+    clearTimeout(this.#timer)
+    const socket = new WebSocket(this.address)
+    this.#socket = socket
+    socket.onopen = () => this.listener.link('open')
+    socket.onmessage = (message) => this.#heard(message)
+    socket.onclose = (close) => this.#socket === socket && this.#closed(close.code)
+  }
+
+  #heard(message: MessageEvent<string>): void {
+    this.#failures = 0
+    this.listener.frame(JSON.parse(message.data) as Frame)
+  }
+
+  #closed(code: number): void {
+    this.#socket = null
+    if (FORBIDDEN.has(code)) return this.listener.link('forbidden')
+    this.listener.link('lost')
+    const wait = Math.min(FIRST_MS * 2 ** this.#failures++, LONGEST_MS)
+    this.#timer = setTimeout(() => this.#open(), wait * (0.75 + Math.random() / 2))
+  }
+
+  /** The person or the network came back: do not wait for the next turn. */
+  #soon(): void {
+    if (this.#socket === null) this.#open()
+  }
+}
+
+/** Address of an agent's live call on the page's own origin. */
+export function agentAddress(agent: string): string {
+  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:'
+  return `${scheme}//${location.host}/live/agent/${encodeURIComponent(agent)}`
+}

@@ -1,0 +1,115 @@
+/** What the overlay knows, and which screen that makes. */
+import { agentAddress, Live, type Link } from '../live'
+import type { Answer, Frame, OverlapView, View } from '../view'
+
+export type Screen = 'connecting' | 'idle' | 'live' | 'ended' | 'offline' | 'forbidden'
+
+/** Lost for so long, or so often without a first success, we say offline instead of reconnecting. */
+const OFFLINE_MS = 15_000
+const OFFLINE_TRIES = 3
+/** An overlap is often shorter than a glance: its words stay this long after it. */
+const LINGER_MS = 1_500
+/** The timer runs on between two frames, but not for longer than this: the audio is the only clock. */
+const AHEAD_MS = 3_000
+
+export class Page {
+  link = $state<Link>('connecting')
+  offline = $state(false)
+  view = $state.raw<View | null>(null)
+  answered = $state.raw<{ alert: number; answer: Answer } | null>(null)
+  overlap = $state.raw<OverlapView | null>(null)
+  now = $state(0)
+
+  #heard = $state(false)
+  #failures = 0
+  #lostTimer: number | undefined
+  #overlapTimer: number | undefined
+  #frameAt = 0
+  #lingering = 0
+  #lingerUntil = 0
+  readonly #live: Live
+
+  constructor(agent: string) {
+    this.#live = new Live(agentAddress(agent), { link: (link) => this.#linked(link), frame: (frame) => this.#take(frame) })
+  }
+
+  get screen(): Screen {
+    if (this.link === 'forbidden') return 'forbidden'
+    if (!this.#heard) return this.offline ? 'offline' : 'connecting'
+    if (this.view === null || this.view.state === 'waiting') return 'idle'
+    return this.view.state === 'ended' ? 'ended' : 'live'
+  }
+
+  /** Whether what moves (who talks, over whom) is known at this moment. */
+  get current(): boolean {
+    return this.link === 'open'
+  }
+
+  start(): () => void {
+    const stop = this.#live.start()
+    const ticker = setInterval(() => this.#tick(), 500)
+    return () => {
+      stop()
+      clearInterval(ticker)
+      clearTimeout(this.#lostTimer)
+      clearTimeout(this.#overlapTimer)
+    }
+  }
+
+  /** Acknowledges or dismisses the advice shown; a second key for the same advice does nothing. */
+  answer(answer: Answer): void {
+    const alert = this.view?.advice?.n
+    if (alert === undefined || this.answered?.alert === alert) return
+    if (this.#live.answer(answer, alert)) this.answered = { alert, answer }
+  }
+
+  #linked(link: Link): void {
+    const before = this.link
+    this.link = link
+    if (link === 'lost') {
+      this.#failures += 1
+      if (before !== 'lost') this.#lostTimer = setTimeout(() => (this.offline = true), OFFLINE_MS)
+      if (!this.#heard && this.#failures >= OFFLINE_TRIES) this.offline = true
+      return
+    }
+    clearTimeout(this.#lostTimer)
+    if (link === 'open') {
+      this.offline = false
+      this.answered = null // an answer sent into a dying connection may be lost: it can be given again
+    }
+  }
+
+  #take(frame: Frame): void {
+    this.#heard = true
+    this.#failures = 0
+    if (frame.type === 'view') this.#show(frame.view)
+    else if (this.view?.state !== 'ended') this.view = null
+  }
+
+  #show(view: View): void {
+    const sameCall = this.view?.call_id === view.call_id
+    this.view = view
+    this.#frameAt = performance.now()
+    // The timer ran ahead of the audio by a little: it waits then, and does not step back.
+    const ahead = sameCall && view.state === 'live' && this.now - view.now_ms <= AHEAD_MS
+    this.now = ahead ? Math.max(this.now, view.now_ms) : view.now_ms
+    clearTimeout(this.#overlapTimer)
+    if (view.overlap !== null || !sameCall || view.state !== 'live') this.overlap = view.overlap
+    else if (this.overlap !== null) this.#linger()
+  }
+
+  #linger(): void {
+    if (this.#lingering !== this.overlap?.n) {
+      this.#lingering = this.overlap?.n ?? 0
+      this.#lingerUntil = performance.now() + LINGER_MS
+    }
+    const left = Math.max(0, this.#lingerUntil - performance.now())
+    this.#overlapTimer = setTimeout(() => (this.overlap = null), left)
+  }
+
+  #tick(): void {
+    if (this.view?.state !== 'live' || !this.current) return
+    const ahead = Math.min(performance.now() - this.#frameAt, AHEAD_MS)
+    this.now = Math.max(this.now, this.view.now_ms + ahead)
+  }
+}

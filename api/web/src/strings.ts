@@ -1,0 +1,81 @@
+/** Every English word the pages show. */
+import type { Channel, OverlapView, Severity } from './view'
+
+const you = 'You'
+const customer = 'Customer'
+
+export const strings = {
+  product: 'calmline',
+  state: {
+    ask: 'Whose calls?',
+    connecting: 'Connecting',
+    idle: 'Waiting for your next call',
+    live: 'Live',
+    ended: 'Call ended',
+    offline: 'No connection',
+    forbidden: 'Log in by your link',
+  },
+  hint: {
+    ask: 'Type your agent id to see your calls.',
+    connecting: 'One moment',
+    idle: 'Advice appears here while you talk.',
+    offline: 'Trying again by itself.',
+    forbidden: 'Open the login link you were given, then come back here.',
+    ended: 'Waiting for your next call',
+  },
+  ask: { label: 'Agent id', go: 'Show' },
+  link: { lost: 'Reconnecting', offline: 'Offline' },
+  severity: { note: 'Note', coach: 'Try this', critical: 'Important' } satisfies Record<Severity, string>,
+  noAdvice: 'No advice right now',
+  advice: 'Advice',
+  ack: 'Got it',
+  dismiss: 'Wrong',
+  answered: { ack: 'Noted', dismiss: 'Marked as wrong' },
+  party: { agent: 'Me', customer, unknown: 'Speaker' } satisfies Record<Channel, string>,
+  speaker: { agent: you, customer, unknown: 'Speaker' } satisfies Record<Channel, string>,
+  talking: 'talking',
+  silent: 'silent',
+  score: { anger: 'Customer’s anger', tension: 'Your tension' },
+  measure: { anger: 'anger', tension: 'tension' },
+  level: { none: '–', low: 'low', medium: 'medium', high: 'high' },
+  noScore: 'No score yet',
+  unsure: 'unsure',
+  unsureBecause: 'Little evidence so far',
+  transcript: 'Transcript',
+  noWords: 'Words appear here',
+  wordsOff: 'No transcript',
+  fault: (count: number) => (count === 1 ? '1 fault' : `${count} faults`),
+  gap: (count: number) => (count === 1 ? '1 sound gap' : `${count} sound gaps`),
+  gapOf: (party: string, reason: string) => `Sound missing: ${party} (${reason})`,
+  summary: {
+    duration: 'Duration',
+    alerts: 'Alerts',
+    talkOver: 'You cut in',
+    none: 'No advice in this call',
+    fault: 'Ended by a fault',
+  },
+} as const
+
+/** Who talks over whom, said to the agent. */
+export function overlapWords({ kind, interrupter }: OverlapView): string {
+  if (kind === 'dual_start') return 'You both started'
+  if (interrupter === 'agent') return AGENT[kind]
+  if (interrupter === 'customer') return CUSTOMER[kind]
+  return 'You both talk'
+}
+
+type Sided = Exclude<OverlapView['kind'], 'dual_start'>
+
+const AGENT: Record<Sided, string> = {
+  overlap: 'You talk over the customer',
+  interruption: 'You interrupt the customer',
+  backchannel: 'You say you listen',
+  completion: 'You finish their sentence',
+}
+
+const CUSTOMER: Record<Sided, string> = {
+  overlap: 'The customer talks over you',
+  interruption: 'The customer interrupts you',
+  backchannel: 'The customer listens',
+  completion: 'The customer finishes your sentence',
+}

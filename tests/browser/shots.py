@@ -1,0 +1,78 @@
+"""Screenshots of the overlay in each state: ``python tests/browser/shots.py FOLDER``."""
+
+import sys
+from pathlib import Path
+
+import scenes
+from chrome import DESKTOP, SMALL, launch
+from playwright.sync_api import Page, expect, sync_playwright
+from stage import Stage
+
+from pipeline.view import View
+
+VIEWS = {
+    "advice": lambda: scenes.scene(advice=scenes.advice(), overlap=scenes.overlap()),
+    "note": scenes.eu_workplace,
+    "calm": scenes.calm,
+    "fresh": scenes.fresh,
+    "crowded": scenes.crowded,
+    "ended": scenes.ended,
+}
+
+
+SETTLED = "Promise.all(document.getAnimations().filter(a => a.animationName !== 'age').map(a => a.finished))"
+
+
+def shoot(folder: Path) -> None:
+    stage = Stage()
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        for size, viewport in {"small": SMALL, "desktop": DESKTOP}.items():
+            for scheme in ("light", "dark"):
+                page = browser.new_page(viewport=viewport, color_scheme=scheme, device_scale_factor=2)
+                each(stage, page, folder, f"{size}-{scheme}")
+                page.close()
+        browser.close()
+    stage.stop()
+
+
+def each(stage: Stage, page: Page, folder: Path, name: str) -> None:
+    def save(what: str) -> None:
+        page.evaluate(SETTLED)
+        page.screenshot(path=folder / f"{what}-{name}.png")
+
+    def show(view: View, n: int) -> None:
+        view.n = n
+        stage.show(view)
+        expect(page.get_by_test_id("state")).to_have_attribute("data-event", str(n))
+
+    stage.reset()
+    page.goto(f"{stage.url}/overlay")
+    save("ask")
+    page.goto(f"{stage.url}/overlay?agent=dana")
+    expect(page.get_by_test_id("state")).to_have_attribute("data-state", "connecting")
+    stage.agents.get(timeout=5)
+    stage.idle()
+    expect(page.get_by_test_id("state")).to_have_attribute("data-state", "idle")
+    save("idle")
+    for n, (what, make) in enumerate(VIEWS.items(), 100):
+        show(make(), n)
+        save(what)
+    show(VIEWS["advice"](), 200)
+    page.keyboard.press("a")
+    expect(page.get_by_test_id("answered")).to_be_visible()
+    save("answered")
+    stage.refuse()
+    stage.drop()
+    expect(page.get_by_test_id("reconnecting")).to_be_visible()
+    save("reconnecting")
+    stage.allow()
+    stage.forbid(4401)
+    expect(page.get_by_test_id("state")).to_have_attribute("data-state", "forbidden")
+    save("forbidden")
+
+
+if __name__ == "__main__":
+    out = Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    shoot(out)
