@@ -214,7 +214,7 @@ def test_no_practice_is_missing_and_no_advice_is_long() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("text = \"Let them finish\"", "text = \"Let them finish what they are saying now\""), "longer than six words"),
+        (("text = \"Let them finish\"", "text = \"Let them finish all they are saying\""), "longer than six words"),
         (("cue = \"threat\"", "cue = \"thread\""), "unknown cue 'thread'"),
         (("kind = \"threat\"", "kind = \"talk_over\""), "same kind"),
         (("practice = 16", "practice = 61"), "no practice 61"),

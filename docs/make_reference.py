@@ -1,0 +1,157 @@
+"""Writes docs/reference.md from the code: settings, scores, advice, events. A test holds the page against it.
+
+uv run python docs/make_reference.py
+"""
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from api.config import Server
+from pipeline import events, inputs
+from pipeline.nodes.scores import CUES, FORMULAS
+from pipeline.playbook import Advice, load_playbook
+from pipeline.settings import POLICIES, Section, Settings
+
+PAGE = Path(__file__).with_name("reference.md")
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [
+        settings(),
+        policies(),
+        scores(),
+        advice(),
+        cues(),
+        union("Events", events.Event, "What comes out of a call."),
+    ]
+    parts.append(
+        union("Inputs", inputs.Input, "What enters a call beside its audio; journaled, so that it can be replayed.")
+    )
+    return "# Reference\n\nMade by `docs/make_reference.py` from the code; do not edit.\n\n" + "\n".join(parts)
+
+
+def settings() -> str:
+    lines = [
+        "## Settings",
+        "",
+        "In `calmline.toml` as `[section]` and `key = value`, or as `CALMLINE_SECTION__KEY`. Unknown keys are refused.",
+    ]
+    sections: dict[str, type[Section]] = {name: type(value) for name, value in Settings()}
+    for name, section in {**sections, "server": Server}.items():
+        lines += [
+            "",
+            f"### [{name}]",
+            "",
+            section.__doc__ or "",
+            "",
+            "| key | default | range | what |",
+            "|---|---|---|---|",
+        ]
+        lines += [_setting(key, field) for key, field in section.model_fields.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _setting(key: str, field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    shown = "empty" if default in ("", {}, ()) else f"`{default}`"
+    bounds = [
+        f"{sign} {getattr(each, name):g}" for each in field.metadata for name, sign in _BOUNDS if hasattr(each, name)
+    ]
+    return f"| `{key}` | {shown} | {', '.join(bounds)} | {field.description} |"
+
+
+_BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+
+
+def policies() -> str:
+    """The presets that `policy = "name"` knows."""
+    keys = [key for key in next(iter(POLICIES.values())).model_dump() if key != "name"]
+    lines = ["## Policies", "", "| `policy =` | " + " | ".join(keys) + " |", "|---" * (len(keys) + 1) + "|"]
+    for name, policy in POLICIES.items():
+        cells = ["yes" if getattr(policy, key) else "no" for key in keys]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def scores() -> str:
+    lines = [
+        "## Scores",
+        "",
+        "`value = min(1, sum of weight × ramp)`: a ramp is 0 under its low bound and 1 over its high one. `coverage` is the",
+        "share of the weights whose measure was known. Weights and bounds were set by hand on the sample calls, whose anger a",
+        "vocoder acted; they prove nothing about real anger.",
+        "",
+        "| score | part | weight | from | to |",
+        "|---|---|---|---|---|",
+    ]
+    for kind, parts in FORMULAS.items():
+        lines += [
+            f"| {kind} | {name} | {part.weight:.2f} | {part.low:g} | {part.high:g} |" for name, part in parts.items()
+        ]
+    lines += [
+        "",
+        "level, timbre: dB over the speaker's own baseline; pitch: semitones over it; pace: ratio to it; interruptions by",
+    ]
+    lines += ["the scored party, and words (cues below), counted and fading by e in `scores.fade_s`.", ""]
+    for kind, weights in CUES.items():
+        lines.append(f"Cues of {kind}: " + ", ".join(f"{name} {weight:+g}" for name, weight in weights.items()) + ".")
+    return "\n".join(lines) + "\n"
+
+
+def advice() -> str:
+    lines = [
+        "## Advice",
+        "",
+        "From `pipeline/playbook.toml`.",
+        "",
+        "| alert | severity | advice | practice | when |",
+        "|---|---|---|---|---|",
+    ]
+    book = load_playbook()
+    titles = {practice.number: practice.title for practice in book.practice}
+    lines += [_advice(each, titles) for each in book.advice]
+    lines += ["", "### Practices", "", "| # | practice | seen by | reported as |", "|---|---|---|---|"]
+    lines += [f"| {each.number} | {each.title} | {each.sees} | {each.report} |" for each in book.practice]
+    return "\n".join(lines) + "\n"
+
+
+def _advice(each: Advice, titles: dict[int, str]) -> str:
+    when = ", ".join(f"{key} {value}" for key, value in each.when.model_dump().items() if value is not None)
+    return f"| `{each.kind}` | {each.severity} | {each.text} | {each.practice}. {titles[each.practice]} | {when} |"
+
+
+def cues() -> str:
+    lines = ["## Cues", "", "| cue | said by | phrases |", "|---|---|---|"]
+    for cue in load_playbook().cues:
+        lines.append(f"| `{cue.name}` | {cue.channel or 'either'} | {', '.join(cue.phrases)} |")
+    return "\n".join(lines) + "\n"
+
+
+def union(title: str, of: object, what: str) -> str:
+    lines = [f"## {title}", "", what]
+    for kind in typing.get_args(of):
+        lines += ["", f"### {kind.__name__}", "", *_doc(kind), "", "| field | type |", "|---|---|"]
+        lines += [f"| `{field.name}` | {_type(field.type)} |" for field in dataclasses.fields(kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _doc(kind: type) -> Iterator[str]:
+    text = inspect.getdoc(kind) or ""
+    yield text if not text.startswith(f"{kind.__name__}(") else ""
+
+
+def _type(hint: object) -> str:
+    text = str(hint) if not isinstance(hint, type) else hint.__name__
+    for noise in ("typing.", "pipeline.timebase.", "pipeline.channel.", "pipeline.events.", "pipeline.inputs."):
+        text = text.replace(noise, "")
+    return text.replace("|", "or")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
