@@ -83,9 +83,9 @@ def scores() -> str:
     lines = [
         "## Scores",
         "",
-        "`value = min(1, sum of weight × ramp)`: a ramp is 0 under its low bound and 1 over its high one. `coverage` is the",
-        "share of the weights whose measure was known. Weights and bounds were set by hand on the sample calls, whose anger a",
-        "vocoder acted; they prove nothing about real anger.",
+        "`value = min(1, sum of weight * ramp)`: a ramp is 0 under its low bound and 1 over its high one.",
+        "`coverage` is the share of the weights whose measure was known. Weights and bounds were set by hand on the",
+        "sample calls, whose anger a vocoder acted; they prove nothing about real anger.",
         "",
         "| score | part | weight | from | to |",
         "|---|---|---|---|---|",
@@ -96,9 +96,9 @@ def scores() -> str:
         ]
     lines += [
         "",
-        "level, timbre: dB over the speaker's own baseline; pitch: semitones over it; pace: ratio to it; interruptions by",
+        "level, timbre: dB over the speaker's own baseline; pitch: semitones over it; pace: ratio to it; interruptions",
     ]
-    lines += ["the scored party, and words (cues below), counted and fading by e in `scores.fade_s`.", ""]
+    lines += ["by the scored party, and words (cues below), counted and fading by e in `scores.fade_s`.", ""]
     for kind, weights in CUES.items():
         lines.append(f"Cues of {kind}: " + ", ".join(f"{name} {weight:+g}" for name, weight in weights.items()) + ".")
     return "\n".join(lines) + "\n"

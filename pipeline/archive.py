@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 from models.protocols import Identity
@@ -66,11 +67,12 @@ class Archive:
         except OSError as error:
             raise StorageFault(f"cannot make {folder.path}: {error.strerror or error}") from error
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        journal = Journal(folder.journal, Header(session.info, settings, engines, started))
-        policy = settings.policy
-        recorded = policy.recording and (bool(session.info.notice_given) or not policy.needs_notice)
-        tape = Tape(folder.audio, len(session.info.channels)) if recorded else None
-        return Call(session, journal=journal, tape=tape, live=live)
+        header = Header(session.info, settings, engines, started, metadata.version("calmline"))
+        try:
+            return _call(folder, session, header, live=live)
+        except StorageFault:
+            shutil.rmtree(folder.path, ignore_errors=True)  # nothing was heard yet; half a call must not be listed
+            raise
 
     def _place(self, call_id: str) -> CallFolder:
         if not _ID.fullmatch(call_id):
@@ -84,3 +86,10 @@ class Archive:
                 f"stored calls take {used / 1e9:.2f} GB of storage.max_gb = {self._max_bytes / 1e9:g}; "
                 "delete calls (calmline delete) or raise the limit"
             )
+
+
+def _call(folder: CallFolder, session: Session, header: Header, *, live: bool) -> Call:
+    policy = header.settings.policy
+    recorded = policy.recording and (bool(session.info.notice_given) or not policy.needs_notice)
+    tape = Tape(folder.audio, len(session.info.channels)) if recorded else None
+    return Call(session, journal=Journal(folder.journal, header), tape=tape, live=live)

@@ -33,12 +33,13 @@ _INPUT_TYPES = tuple(cast(Any, Input).__args__)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a call needs to be stepped again. started: ISO 8601 time of day, for people only."""
+    """What a call needs to be stepped again. started: ISO 8601 time of day, for people only. version: calmline's."""
 
     call: CallInfo
     settings: Settings
     engines: tuple[Identity, ...] = ()
     started: str = ""
+    version: str = ""
     schema: int = SCHEMA
     n: int = field(default=0)
 

@@ -123,7 +123,7 @@ class Alerts(Section):
     """Seconds between two raised alerts, whatever their kinds, unless critical."""
     repeat_s: float = Field(default=120.0, ge=0.0, le=3600.0)
     """Seconds before the same advice may be given again."""
-    per_minute: int = Field(default=3, ge=1, le=60)
+    per_minute: int = Field(default=4, ge=1, le=60)
     """Raised alerts a minute at most, critical ones included."""
     stale_s: float = Field(default=25.0, ge=1.0, le=600.0)
     """Seconds after which advice about a moment (not a state) fades by itself."""

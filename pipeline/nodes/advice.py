@@ -42,9 +42,8 @@ class AdviceNode:
         signals = [(life, life.watcher.look(tick)) for life in self._lives]
         for life, signal in signals:
             self._lower(tick, life, signal)
-        for life, signal in sorted(signals, key=lambda pair: RANK[pair[0].advice.severity]):
-            if signal.begins and life.state is State.QUIET and not tick.closing:
-                self._raise(tick, life, signal)
+        if not tick.closing:
+            self._raise(tick, signals)
         if any(isinstance(entry.item, Close) for entry in tick.inputs):
             self._end(tick)
 
@@ -63,11 +62,15 @@ class AdviceNode:
         elif life.watcher.moment and tick.end - life.raised >= self._stale:
             life.move(tick, Reason.FADED)
 
-    def _raise(self, tick: Tick, life: "_Life", signal: Signal) -> None:
-        advice = life.advice
-        if self._budget.allows(advice.kind, advice.severity, tick.end):
-            self._budget.spend(advice.kind, tick.end)
-            life.begin(tick, signal)
+    def _raise(self, tick: Tick, signals: "list[tuple[_Life, Signal]]") -> None:
+        """One at a time: the gravest that the budget allows, in the playbook's order."""
+        for life, signal in sorted(signals, key=lambda pair: RANK[pair[0].advice.severity]):
+            advice = life.advice
+            wanted = signal.begins and life.state is State.QUIET
+            if wanted and self._budget.allows(advice.kind, advice.severity, tick.end):
+                self._budget.spend(advice.kind, tick.end)
+                life.begin(tick, signal)
+                return
 
     def _end(self, tick: Tick) -> None:
         for life in self._lives:
@@ -217,7 +220,8 @@ class _InterruptionWatcher(Watcher):
         since = tick.end - samples(self._when.within_s)
         recent = [of for of, at in self._counted.items() if at >= since]
         signal.begins = len(recent) >= self._when.least
-        signal.because = f"{len(recent)} interruption(s) by the {self._when.by} in {self._when.within_s:g} s"
+        times = "once" if len(recent) == 1 else f"{len(recent)} times"
+        signal.because = f"the {self._when.by} interrupted {times} in {self._when.within_s:g} s"
         signal.evidence = (*recent, number)
 
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline.alerts import CLEARING, TRANSITIONS, Budget, IllegalStepError, Reason, State, after
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
-from pipeline.events import Alert, Event, OverlapRevised, Pace, Score, Silence, Turn
+from pipeline.events import Alert, Cue, Event, OverlapRevised, Pace, Score, Silence, Turn
 from pipeline.inputs import Command, Input
 from pipeline.nodes.advice import AdviceNode
 from pipeline.playbook import load_playbook
@@ -133,6 +133,16 @@ def test_critical_advice_does_not_wait() -> None:
     budget.spend("talk_over", 0)
     assert not budget.allows("customer_anger", "coach", samples(5))
     assert budget.allows("supervisor_request", "critical", samples(5))
+
+
+def test_the_gravest_comes_first_and_alone() -> None:
+    def cue(name: str) -> tuple[float, Event]:
+        span = Span(RATE, 2 * RATE)
+        return 3.0, Cue(span=span, at=3 * RATE, channel=C, name=name, phrase="x", of=1)
+
+    script = [cue("complaint"), cue("threat"), cue("supervisor_request"), interruption(3.0)]
+    raised = [kind for _, kind, state, _ in told(advised(script, 6)) if state == "raised"]
+    assert raised == ["supervisor_request"]
 
 
 def test_not_more_than_so_many_a_minute_even_when_critical() -> None:

@@ -1,0 +1,68 @@
+"""The app: security outside, routes inside, one desk. Nothing is created at import."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from api.calls import Desk
+from api.config import Config
+from api.doors import pcm
+from api.limits import BodyLimit
+from api.logs import RequestLog
+from api.routes import alerts, audio, calls, live, pages, status
+from api.security import Gate, Keyring, check_exposure
+from pipeline.errors import CalmlineError
+from pipeline.graph import Engines
+
+STATIC = Path(__file__).parent / "static"
+"""Where the build puts the pages."""
+
+SMALL = 64 * 1024
+"""Bytes that a request other than an upload may have."""
+
+
+def create_app(config: Config, engines: Engines, *, store_url: str | None = None, static: Path = STATIC) -> FastAPI:
+    """The whole server. engines: loaded already. store_url: SQLAlchemy's; None for a file beside the calls.
+
+    Raises BadInput for credentials that cannot work and for an address that others reach without any, StorageFault
+    when the store cannot be used.
+    """
+    check_exposure(config.server)
+    app = FastAPI(title="calmline", version=status.installed(), lifespan=_lifespan)
+    app.state.keyring = Keyring(config.server)
+    app.state.desk = Desk(config, engines, store_url=store_url)
+    app.state.static = static
+    for part in (calls, alerts, audio, live, pcm, status, pages):
+        app.include_router(part.router)
+    if static.is_dir():
+        app.mount("/static", StaticFiles(directory=static), name="static")
+    app.add_exception_handler(CalmlineError, _explain)
+    upload = config.server.upload_mb * 1_000_000
+
+    def limit(scope: Scope) -> int:
+        return upload if (scope["method"], scope["path"]) == ("POST", "/calls") else SMALL
+
+    app.add_middleware(BodyLimit, limit=limit)
+    app.add_middleware(Gate, server=config.server)
+    app.add_middleware(RequestLog)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    desk: Desk = app.state.desk
+    await desk.start()
+    try:
+        yield
+    finally:
+        await desk.stop()
+
+
+def _explain(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CalmlineError)
+    return JSONResponse({"detail": str(error)}, error.status)

@@ -1,0 +1,252 @@
+"""The desk: what owns the calls of this server, in progress and stored.
+
+Engines come loaded. Whoever is told that a call is over finds it in the list: the projection is written first.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal, TypeVar, cast
+
+import structlog
+
+from api import notes
+from api.config import Config
+from api.doors.upload import Received, Uploads
+from api.hub import Hub, stored
+from api.metrics import Metrics
+from api.policy import Who
+from api.store import Store
+from pipeline import graph
+from pipeline.archive import Archive
+from pipeline.call import Call
+from pipeline.errors import BadInput, Conflict, NotFound
+from pipeline.events import Fault
+from pipeline.graph import Engines
+from pipeline.inputs import Command, Mark
+from pipeline.journal import CallFolder, read_entries, read_header
+from pipeline.live import PATIENCE, EnginePool, LiveCall, Switchboard
+from pipeline.session import CallInfo, Entry
+from pipeline.view import VIEW, Reducer
+
+DRAIN_S = PATIENCE + 30.0
+"""Seconds a stopping server waits for the last words of its calls."""
+
+T = TypeVar("T")
+Answer = Literal["acknowledge", "dismiss"]
+
+_log = structlog.get_logger("calmline.calls")
+
+
+def new_id() -> str:
+    """A call id: the time of day and something random."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+class Desk:
+    """``start`` before the first call, ``stop`` at the end. An ``Audience`` of every live call.
+
+    store_url: SQLAlchemy's; None for a file beside the calls' folder. Raises StorageFault when it cannot be used.
+    """
+
+    def __init__(self, config: Config, engines: Engines, *, store_url: str | None = None) -> None:
+        self.settings = config.settings
+        self.engines = engines
+        self.ready = False
+        self.archive = Archive(config.calls_folder, self.settings.storage.max_gb)
+        self.pool = EnginePool(engines.transcriber) if engines.transcriber is not None else None
+        self.hub = Hub(config.server.page_queue_kb * 1024)
+        self.switchboard = Switchboard(self._prepare, self.pool, self)
+        ask = self.pool.ask if self.pool is not None else None
+        self.uploads = Uploads(ask, self.settings.words.nominal_delay_s, self._analysed)
+        self.metrics = Metrics(lambda: len(self.in_progress), lambda: self.waiting, self.archive.size)
+        self.store = Store(store_url or Store.beside(config.calls_folder))
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
+
+    @property
+    def in_progress(self) -> set[str]:
+        """Ids of live calls and of uploads being analysed."""
+        return {*self.switchboard.calls, *self.uploads.jobs}
+
+    @property
+    def waiting(self) -> int:
+        """Utterances asked and not yet answered."""
+        return self.pool.waiting if self.pool is not None else 0
+
+    async def start(self) -> None:
+        """Bring the store up to what is on disk."""
+        count = await self._in_writer(partial(self.store.settle, self.archive))
+        self.ready = True
+        _log.info("ready", policy=self.settings.policy.name, projected=count)
+
+    async def stop(self) -> None:
+        """End every call with its last words, within bounds; then let go of threads and files."""
+        self.ready = False
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self.switchboard.drain()
+                await self.uploads.stop()
+        except TimeoutError:
+            _log.error("drain timed out", calls=sorted(self.in_progress))
+        await asyncio.to_thread(self._release)
+
+    def _release(self) -> None:
+        self._writer.shutdown(wait=True)
+        if self.pool is not None:
+            self.pool.close()
+        self.store.close()
+
+    @asynccontextmanager
+    async def open(self, info: CallInfo) -> AsyncIterator[LiveCall]:
+        """A live call: in the list before the block begins, finished there when it is left.
+
+        Raises Conflict when the id is taken, BadInput when it cannot be one, StorageFault when the disk is full.
+        """
+        self._check_ready()
+        opened = False
+        try:
+            async with self.switchboard.open(info) as live:
+                opened = True
+                await self.project(info.call_id, "live")
+                yield live
+        finally:
+            if opened:
+                await self.project(info.call_id)
+
+    async def analyse(self, info: CallInfo, received: Received) -> None:
+        """Take an uploaded recording in. Raises as ``open`` does, and Busy; the recording is dropped then."""
+        try:
+            self._check_ready()
+            self.uploads.check_room()
+            call = await asyncio.to_thread(self._record, info)
+        except BaseException:
+            received.drop()
+            raise
+        self.hub.open(info.call_id)
+        self.uploads.begin(call, received)
+        await self.project(info.call_id, "analysing")
+
+    async def delete(self, call_id: str) -> None:
+        """Remove a call and everything known of it. Raises Conflict while it is in progress, NotFound."""
+        if call_id in self.in_progress:
+            raise Conflict(f"call {call_id} is in progress; it can be deleted once it has ended")
+        await self._in_writer(partial(self._remove, call_id))
+        _log.info("call deleted", call_id=call_id)
+
+    async def project(self, call_id: str, state: Literal["live", "analysing"] | None = None) -> None:
+        """Write a call's row; what fails here is logged, for the row can always be rebuilt."""
+        try:
+            await self._in_writer(lambda: self.store.project(self.archive.folder(call_id), state))
+        except Exception as error:  # noqa: BLE001 - a call must not end for the sake of its projection
+            _log.error("projection failed", call_id=call_id, error=type(error).__name__)
+
+    def visible(self, call_id: str, who: Who) -> CallFolder:
+        """The folder of a call that they may see; NotFound for others' calls, as if there were none. Blocks."""
+        folder = self.archive.folder(call_id)
+        if not who.sees(read_header(folder.journal).call.agent_id):
+            raise NotFound(f"no stored call {call_id}")
+        return folder
+
+    def view(self, folder: CallFolder) -> bytes:
+        """A call's view as JSON: the bounded one while it is live, else the full one. Blocks."""
+        live = self.switchboard.calls.get(folder.path.name)
+        if live is not None:
+            return live.snapshot()
+        reducer = Reducer()
+        for entry in read_entries(folder.journal):
+            reducer.apply(entry)
+        return VIEW.dump_json(reducer.view)
+
+    def duration_s(self, call_id: str) -> float | None:
+        """Seconds heard of a live call; None for any other. Blocks."""
+        live = self.switchboard.calls.get(call_id)
+        return None if live is None else cast(float, json.loads(live.snapshot())["duration_s"])
+
+    def mark(self, call_id: str, mark: Mark) -> None:
+        """Tell a live call what happens at the phone. Raises Conflict when it is not live."""
+        self._live(call_id).admit(mark)
+
+    async def answer(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
+        """Acknowledge or dismiss an alert. Raises NotFound when there is none of that number.
+
+        After the call a dismissal becomes a note (the alert was wrong); an acknowledgement reaches no one: Conflict.
+        """
+        topic = self.hub.topic(folder.path.name)
+        if topic is None or folder.path.name in self.uploads.jobs:
+            await self._label(folder, alert, kind, who)
+        elif alert not in topic.alerts:
+            raise NotFound(f"call {folder.path.name} has no alert {alert}")
+        else:
+            self._live(folder.path.name).admit(Command(kind=kind, alert=alert, by=who.name))
+
+    async def _label(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
+        call_id = folder.path.name
+        if call_id in self.uploads.jobs:
+            raise Conflict(f"call {call_id} is being analysed; answer its alerts once that is done")
+        if not await asyncio.to_thread(_raised, folder, alert):
+            raise NotFound(f"call {call_id} has no alert {alert}")
+        if kind == "acknowledge":
+            raise Conflict(f"call {call_id} has ended; its alerts can be dismissed as wrong, not acknowledged")
+        await self._in_writer(partial(notes.append, folder, notes.wrong(alert, who.name)))
+        await self.project(call_id)
+
+    def _live(self, call_id: str) -> LiveCall:
+        try:
+            return self.switchboard.get(call_id)
+        except NotFound:
+            raise Conflict(f"call {call_id} is not live; it takes nothing in") from None
+
+    def started(self, live: LiveCall) -> None:
+        self.hub.started(live)
+        _log.info("call started", call_id=live.call_id, channels=len(live.info.channels))
+
+    def heard(self, live: LiveCall, entries: list[Entry]) -> None:
+        self.hub.heard(live, entries)
+        self.metrics.heard(entries)
+        for entry in entries:
+            if isinstance(entry.item, Fault):  # its message may quote anything, so it stays in the journal
+                _log.warning("fault", call_id=live.call_id, part=entry.item.part, fatal=entry.item.fatal)
+
+    def ended(self, live: LiveCall) -> None:
+        self.hub.ended(live)
+        _log.info("call ended", call_id=live.call_id)
+
+    async def _analysed(self, call_id: str) -> None:
+        folder = self.archive.folder(call_id)
+        with suppress(BadInput):  # a journal that the disk cut short counts for nothing
+            self.metrics.heard(await asyncio.to_thread(lambda: list(read_entries(folder.journal))))
+        await self.project(call_id)
+        self.hub.shut(call_id)
+        _log.info("recording analysed", call_id=call_id)
+
+    def _prepare(self, info: CallInfo) -> Call:
+        call = self._record(info)
+        self.hub.open(info.call_id)
+        return call
+
+    def _record(self, info: CallInfo) -> Call:
+        session = graph.build(info, self.settings, self.engines)
+        return self.archive.record(session, self.settings, self.engines.identities, live=True)
+
+    def _remove(self, call_id: str) -> None:
+        self.archive.delete(call_id)
+        self.store.forget(call_id)
+
+    def _check_ready(self) -> None:
+        if not self.ready:
+            raise Conflict("the server is going down and takes no further calls")
+
+    async def _in_writer(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+
+def _raised(folder: CallFolder, alert: int) -> bool:
+    """Whether an event of that number raised an alert."""
+    found = stored(folder.journal, alert - 1, alert).events if alert > 0 else []
+    event = json.loads(found[0][1])["event"] if found else {}
+    return event.get("type") == "alert" and event.get("of") is None

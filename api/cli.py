@@ -1,0 +1,350 @@
+"""The command ``calmline``: what can be typed. What it does is in ``api.commands``, imported when it is asked for.
+
+Exit codes: 0 done, 1 a difference or a failed check, 2 bad input or usage, 3 engine fault, 4 storage, 130 Ctrl-C.
+Results go to stdout; progress, notices and the one line that says what went wrong go to stderr.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.errors import CalmlineError, StorageFault
+
+if TYPE_CHECKING:
+    from rich.status import Status
+    from typer.exceptions import TyperException
+
+    from api.config import Config
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="calmline",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(no_args_is_help=True, help="List, pull and verify speech recognition models.")
+app.add_typer(models_app, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+PolicyName = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="NAME", help="standard, eu-workplace (no agent tension) or measures-only."),
+]
+Side = Literal["left", "right"]
+AgentChannel = Annotated[Side, typer.Option("--agent-channel", help="The agent's side of a stereo recording.")]
+AgentId = Annotated[str, typer.Option("--agent-id", metavar="ID", help="Whose call it is.")]
+CallId = Annotated[str, typer.Option("--call-id", metavar="ID", help="Name of the call; a new one when left out.")]
+Notice = Annotated[
+    str, typer.Option("--notice-given", metavar="TEXT", help="How the customer was told; some policies wait for it.")
+]
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; what a user can cause never ends in a traceback."""
+    from typer.exceptions import Abort, TyperException
+
+    try:
+        return int(app(args=list(arguments), prog_name="calmline", standalone_mode=False) or 0)
+    except CalmlineError as error:
+        return _failed(str(error), error.exit_code)
+    except TyperException as error:
+        return _misused(error)
+    except (KeyboardInterrupt, Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read has gone: nothing is left to flush
+        return 0
+    except OSError as error:  # a folder that is none, a file that may not be read
+        return _failed(f"{error.filename or 'the disk'}: {error.strerror or error}", StorageFault.exit_code)
+
+
+def _misused(error: "TyperException") -> int:
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if not message:  # the help was shown instead
+        return 2
+    return _failed(f"{message.rstrip('.')}; see {context.command_path if context else 'calmline'} --help", 2)
+
+
+def _failed(message: str, code: int) -> int:
+    from api.commands.console import trouble
+
+    trouble(message)
+    return code
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"calmline {version('calmline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def calmline(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings instead of ./calmline.toml.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Hears both sides of a phone call and says, as it happens, when the agent should do something about it.
+
+    Try: [bold]calmline demo[/bold]
+    """
+    context.obj = config
+
+
+def _configured(
+    context: typer.Context,
+    *,
+    policy: str | None = None,
+    folder: Path | None = None,
+    server: Mapping[str, object] | None = None,
+) -> "Config":
+    from api.commands.context import configured
+
+    return configured(context.obj, policy=policy, folder=folder, server=server)
+
+
+def _loading() -> "Status":
+    """To be seen, in a terminal, while the imports are done: they are a good part of the wait."""
+    from api.commands.console import err
+
+    return err.status("loading…")
+
+
+@app.command(epilog="Example: calmline demo --speed 4")
+def demo(
+    context: typer.Context,
+    call: Annotated[str, typer.Option("--call", metavar="NAME", help="Which sample call.")] = "billing_dispute",
+    once: Annotated[bool, typer.Option("--once", help="Exit after the call instead of serving on.")] = False,
+    speed: Annotated[float, typer.Option("--speed", min=0.1, max=100.0, help="Times real time.")] = 1.0,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the overlay page.")] = None,
+    folder: Annotated[Path | None, typer.Option("--folder", metavar="DIR", help="Where the call is kept.")] = None,
+) -> int:
+    """Play a sample call in real time.
+
+    A server with its overlay page is up meanwhile.
+    Words and alerts are printed as they come, and a summary at the end.
+    The policy is [bold]standard[/bold], so every measure is shown.
+    """
+    config = _configured(context, policy="standard", folder=folder, server={"port": port})
+    from api.commands.console import note
+
+    note("loading the models…")
+    from api.commands import demo
+
+    return demo.run(config, call=call, speed=speed, once=once)
+
+
+@app.command(epilog="Example: calmline analyze call.wav --json | jq '.alerts[].advice'")
+def analyze(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WAV, FLAC, Ogg or MP3; each is one call.")],
+    pair: Annotated[bool, typer.Option("--pair", help="Two mono files are one call, the agent's first.")] = False,
+    agent_channel: AgentChannel = "left",
+    json: Annotated[bool, typer.Option("--json", help="The view as JSON, one line a call.")] = False,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Keep nothing on disk.")] = False,
+    policy: PolicyName = None,
+    call_id: CallId = "",
+    agent_id: AgentId = "",
+    notice_given: Notice = "",
+) -> int:
+    """Report on recordings.
+
+    Who spoke how, what was said, and which alerts there would have been.
+    Each file is one call; a bad one is reported, the others are still done.
+    """
+    config = _configured(context, policy=policy)
+    with _loading():
+        from api.commands.analyze import Wanted, run
+
+    wanted = Wanted(pair, agent_channel, json, not no_store, call_id, agent_id, notice_given)
+    return run(config, files, wanted)
+
+
+@app.command(epilog="Example: calmline serve --policy standard --port 9000")
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to bind; others than this machine's need tokens.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="TCP port; 0 takes a free one.")] = None,
+    tls_cert: Annotated[str | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[str | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, PEM.")] = None,
+    policy: PolicyName = None,
+) -> int:
+    """Take calls in and serve the pages.
+
+    The models are loaded before the port opens.
+    SIGTERM or Ctrl-C ends the calls in progress with their last words.
+    """
+    server = {"host": host, "port": port, "tls_cert": tls_cert, "tls_key": tls_key}
+    config = _configured(context, policy=policy, server=server)
+    with _loading():
+        from api.commands import serve
+
+    return serve.run(config)
+
+
+@app.command(epilog="Example: calmline listen --device 'USB headset' --loopback Monitor")
+def listen(
+    context: typer.Context,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME|INDEX", help="Stereo input, or the agent's microphone.")
+    ] = None,
+    loopback: Annotated[
+        str | None, typer.Option("--loopback", metavar="NAME|INDEX", help="A second input, with the customer.")
+    ] = None,
+    agent_channel: AgentChannel = "left",
+    agent_id: AgentId = "me",
+    call_id: CallId = "",
+    notice_given: Notice = "",
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="End the call after so long.")] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the overlay page.")] = True,
+    policy: PolicyName = None,
+) -> int:
+    """Follow a call on this machine's own sound devices.
+
+    Ctrl-C ends the call with its last words and a summary.
+    """
+    config = _configured(context, policy=policy)
+    with _loading():
+        from api.commands.listen import Wanted, run
+
+    return run(config, Wanted(device, loopback, agent_channel, agent_id, call_id, notice_given, seconds, page))
+
+
+@app.command(epilog="Example: calmline replay demo-20250101-120000-a1b2c3 --verify")
+def replay(
+    context: typer.Context,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Id of a stored call, or the path of its folder.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Step the stored audio again and compare every event; 1 at a difference.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show a stored call, or prove its journal.
+
+    With [bold]--verify[/bold] a fresh session hears the stored audio again.
+    Exit code 1 at the first event that differs.
+    """
+    config = _configured(context)
+    from api.commands import replay
+
+    return (replay.prove if verify else replay.show)(config, call, as_json=json)
+
+
+@app.command(epilog="Example: calmline reindex")
+def reindex(context: typer.Context) -> int:
+    """Build the list of calls anew from their folders.
+
+    Nothing can be lost by it. Better not while a server is running.
+    """
+    config = _configured(context)
+    from api.commands import stored
+
+    return stored.reindex(config)
+
+
+@app.command(epilog="Example: calmline delete demo-20250101-120000-a1b2c3 --yes")
+def delete(
+    context: typer.Context,
+    calls: Annotated[list[str], typer.Argument(metavar="CALL...", help="Ids of stored calls.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> int:
+    """Delete calls for good.
+
+    Audio, journal, notes, and their rows in the list.
+    """
+    config = _configured(context)
+    from api.commands import stored
+
+    return stored.delete(config, calls, yes=yes)
+
+
+@app.command(epilog="Example: calmline devices")
+def devices(json: Json = False) -> int:
+    """List the sound inputs of this machine."""
+    from api.commands import devices
+
+    return devices.run(as_json=json)
+
+
+@models_app.command("list", epilog="Example: calmline models list")
+def models_list(context: typer.Context) -> int:
+    """List the models that are here, and those that can be pulled."""
+    config = _configured(context)
+    from api.commands import models
+
+    return models.show(config)
+
+
+@models_app.command("pull", epilog="Example: calmline models pull small.en")
+def models_pull(context: typer.Context, name: Annotated[str, typer.Argument(help="As `models list` shows it.")]) -> int:
+    """Download a model and remember the SHA-256 of each of its files."""
+    config = _configured(context)
+    from api.commands import models
+
+    return models.pull(config, name)
+
+
+@models_app.command("verify", epilog="Example: calmline models verify small.en")
+def models_verify(
+    context: typer.Context, names: Annotated[list[str] | None, typer.Argument(help="All of them when left out.")] = None
+) -> int:
+    """Compare every file of the models that are here with its SHA-256.
+
+    Exit code 3 when one is damaged.
+    """
+    config = _configured(context)
+    from api.commands import models
+
+    return models.verify(config, names or [])
+
+
+@app.command(epilog="Example: calmline schema events > events.schema.json")
+def schema(
+    subject: Annotated[
+        Literal["view", "events", "settings"], typer.Argument(metavar="view|events|settings", help="Of what.")
+    ],
+) -> int:
+    """Print a JSON schema.
+
+    Of a view (what analyze --json prints), of the events in a journal,
+    or of the settings in calmline.toml.
+    """
+    from api.commands import schema
+
+    return schema.run(subject)
+
+
+@app.command(epilog="Example: calmline doctor")
+def doctor(context: typer.Context, json: Json = False) -> int:
+    """Check whether this machine is ready.
+
+    Says what to do where it is not. Exit code 1 when a check failed; a warning is no failure.
+    """
+    config = _configured(context)
+    from api.commands import doctor
+
+    return doctor.run(config, as_json=json)
+
+
+if __name__ == "__main__":
+    main()

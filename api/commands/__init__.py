@@ -1,0 +1,1 @@
+"""What each command of ``calmline`` does, one file a concern. Imported by ``api.cli`` only when its command runs."""

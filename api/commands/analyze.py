@@ -1,0 +1,196 @@
+"""``analyze``: recordings to reports, each file one call. A bad file is reported and the others are still done."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from api.commands.console import err, note, out, trouble
+from api.commands.context import load_engines, new_id, say_policy
+from api.commands.report import report
+from api.config import Config
+from pipeline import graph
+from pipeline.archive import Archive
+from pipeline.call import Call
+from pipeline.errors import BadInput, CalmlineError, EngineFault
+from pipeline.graph import Engines
+from pipeline.inputs import Frame, Loss
+from pipeline.live import EnginePool
+from pipeline.replay import Recorder
+from pipeline.session import CallInfo
+from pipeline.settings import Settings
+from pipeline.sources.recording import Recording, open_recording
+from pipeline.timebase import TICK, seconds
+from pipeline.view import VIEW, View
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says about every file. call_id: empty for a new one each."""
+
+    pair: bool = False
+    agent_channel: Literal["left", "right"] = "left"
+    json: bool = False
+    store: bool = True
+    call_id: str = ""
+    agent_id: str = ""
+    notice_given: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call to be. title: the names of its files."""
+
+    title: str
+    info: CallInfo
+    recording: Recording
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Loaded once for all files. pool: None when words are not wanted; archive: None when nothing is kept."""
+
+    settings: Settings
+    engines: Engines
+    pool: EnginePool | None
+    archive: Archive | None
+
+
+def run(config: Config, files: Sequence[Path], wanted: Wanted) -> int:
+    """The worst exit code of all files. Raises CalmlineError for what concerns them all."""
+    groups = _grouped(files, wanted)
+    archive = Archive(config.calls_folder, config.settings.storage.max_gb) if wanted.store else None
+    code, jobs = 0, []
+    for group in groups:
+        try:
+            jobs.append(_examined(group, wanted, archive))
+        except CalmlineError as error:
+            code = max(code, _said(error))
+    if not jobs:
+        return code
+    say_policy(config)
+    with ExitStack() as stack:
+        bench = _bench(config, archive, stack)
+        for job in jobs:
+            code = max(code, _one(job, bench, wanted))
+    if archive is not None:
+        _project(config, archive, [job.info.call_id for job in jobs if archive.exists(job.info.call_id)])
+    return code
+
+
+def _grouped(files: Sequence[Path], wanted: Wanted) -> list[list[Path]]:
+    groups = [list(files)] if wanted.pair else [[file] for file in files]
+    if wanted.pair and len(files) != 2:
+        raise BadInput(f"--pair takes two mono files of one call, the agent's first; got {len(files)}")
+    if wanted.call_id and len(groups) > 1:
+        raise BadInput("--call-id names one call; analyze its file alone")
+    return groups
+
+
+def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job:
+    """Read once through, so that a bad file leaves nothing behind. Raises BadInput, or Conflict for a taken id."""
+    call_id = wanted.call_id or new_id("file")
+    if archive is not None and archive.exists(call_id):
+        raise BadInput(f"call {call_id} is stored already; use another --call-id, or calmline delete {call_id}")
+    recording = open_recording(group, agent_channel=wanted.agent_channel)
+    samples = sum(TICK for item in recording.frames() if isinstance(item, Frame))
+    for line in recording.warnings:
+        note(line)
+    title = " + ".join(path.name for path in group)
+    info = CallInfo(
+        call_id=call_id,
+        channels=recording.channels,
+        agent_id=wanted.agent_id,
+        notice_given=wanted.notice_given,
+        source=title,
+    )
+    return Job(title, info, recording, samples)
+
+
+def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
+    engines = load_engines(config)
+    pool = EnginePool(engines.transcriber) if engines.transcriber is not None else None
+    if pool is not None:
+        stack.callback(pool.close)
+    return Bench(config.settings, engines, pool, archive)
+
+
+def _one(job: Job, bench: Bench, wanted: Wanted) -> int:
+    try:
+        view = _analysed(job, bench)
+    except CalmlineError as error:
+        return _said(error, job.title)
+    if wanted.json:
+        out.file.write(VIEW.dump_json(view).decode() + "\n")
+    else:
+        report(view, f"{job.title} · {view.call_id}" if bench.archive else job.title)
+        out.print()
+    return _judged(view, job.title)
+
+
+def _analysed(job: Job, bench: Bench) -> View:
+    session = graph.build(job.info, bench.settings, bench.engines)
+    if bench.archive is None:
+        call = Call(session)
+    else:
+        call = bench.archive.record(session, bench.settings, bench.engines.identities)
+    ask = bench.pool.ask if bench.pool is not None else None
+    recorder = Recorder(call, ask, bench.settings.words.nominal_delay_s)
+    try:
+        return recorder.run(_watched(job), lambda: job.recording.heard)
+    except BaseException as error:
+        call.fail("analyze", error)  # a call that is kept has an end, also after Ctrl-C
+        raise
+
+
+def _watched(job: Job) -> Iterator[Frame | Loss]:
+    """The recording, with a progress bar in a terminal."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(job.title, total=job.samples)
+        for item in job.recording.frames():
+            yield item
+            if isinstance(item, Frame):
+                progress.update(task, completed=item.end)
+
+
+class _Speed(ProgressColumn):
+    """Seconds of audio per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = seconds(int(task.completed)) / task.elapsed if task.elapsed else 0.0
+        return Text(f"{speed:4.1f} x real time")
+
+
+def _judged(view: View, title: str) -> int:
+    """0, or an engine fault's exit code."""
+    if not any(party.talk_ms for party in view.channels.values()):
+        note(f"{title}: no speech was found; check that the file holds a call")
+    if not view.faults:
+        return 0
+    first = view.faults[0]
+    return _said(EngineFault(f"{len(view.faults)} engine faults, the first in {first.part}: {first.message}"), title)
+
+
+def _said(error: CalmlineError, title: str = "") -> int:
+    trouble(f"{title}: {error}" if title else str(error))
+    return error.exit_code
+
+
+def _project(config: Config, archive: Archive, call_ids: list[str]) -> None:
+    """List the new calls; the list can be rebuilt at any time, so trouble with it is no failure."""
+    from api.commands.listing import listing  # SQLAlchemy takes its time
+
+    if not call_ids:
+        return
+    try:
+        with listing(config) as store:
+            for call_id in call_ids:
+                store.project(archive.folder(call_id))
+    except CalmlineError as error:
+        note(f"stored, but not in the list of calls: {error}")

@@ -1,0 +1,51 @@
+"""What most commands need first: the settings, the engines, a name for a new call."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from api import config as configuration
+from api.commands.console import err, note
+from api.config import Config
+from pipeline import graph
+from pipeline.graph import Engines
+
+
+def configured(
+    file: Path | None,
+    *,
+    policy: str | None = None,
+    folder: Path | None = None,
+    server: Mapping[str, object] | None = None,
+) -> Config:
+    """The settings, with what the command line says over them; None says nothing. Raises BadInput."""
+    overrides: dict[str, object] = {}
+    if policy is not None:
+        overrides["policy"] = policy
+    if folder is not None:
+        overrides["storage"] = {"folder": str(folder)}
+    if server is not None:
+        overrides["server"] = {key: value for key, value in server.items() if value is not None}
+    return configuration.load(file, **overrides)
+
+
+def say_policy(config: Config) -> None:
+    """Nobody chose a policy: say what that means and how to choose."""
+    if "policy" not in config.model_fields_set:
+        name = config.settings.policy.name
+        note(
+            f"no policy chosen, so {name} holds: agent tension is withheld; "
+            'to have it: --policy standard, or policy = "standard" in calmline.toml'
+        )
+
+
+def load_engines(config: Config) -> Engines:
+    """Raises EngineFault."""
+    with err.status("loading the models…"):
+        return graph.load(config.settings, config.model_cache)
+
+
+def new_id(prefix: str) -> str:
+    """A call id that says where the call came from, and when."""
+    return f"{prefix}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -1,0 +1,37 @@
+"""``serve``: models first, then the port; a signal ends every call with its last words."""
+
+import asyncio
+import socket
+
+from api import logs
+from api.app import create_app
+from api.commands.console import note
+from api.commands.context import load_engines, say_policy
+from api.commands.server import address, check_tls, interrupts, reserve, serving
+from api.config import Config
+from api.security import check_exposure, check_tokens
+from pipeline.graph import Engines
+
+
+def run(config: Config) -> int:
+    """0 after a signal. Raises CalmlineError for whatever keeps it from starting."""
+    server = config.server
+    check_exposure(server)
+    check_tokens(server)
+    check_tls(server)
+    with reserve(server.host, server.port) as listener:
+        say_policy(config)
+        engines = load_engines(config)
+        logs.configure()
+        asyncio.run(_serve(config, engines, listener))
+    return 0
+
+
+async def _serve(config: Config, engines: Engines, listener: socket.socket) -> None:
+    url = address(listener, config.server)
+    with interrupts() as stop:
+        async with serving(create_app(config, engines), listener, config.server):
+            note(f"listening on {url} · policy {config.settings.policy.name} · {url}/overlay · Ctrl-C stops")
+            await stop.wait()
+            note("stopping: calls in progress get their last words")
+    note("stopped")

@@ -1,0 +1,64 @@
+"""Who may see and do what: one table of roles, and one rule about whose call it is.
+
+What may be *computed* is ``pipeline.settings.Policy``: under ``eu-workplace`` an agent's tension does not exist, so
+nobody can be shown it. Where it does exist it belongs to its call: whoever sees the call sees it, the agent above all.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+
+class Role(StrEnum):
+    SUPERVISOR = auto()
+    AGENT = auto()
+    DOOR = auto()
+    """A program that brings calls in."""
+
+
+class May(StrEnum):
+    SEE = auto()
+    """List, read and follow calls."""
+    ANSWER = auto()
+    """Acknowledge and dismiss alerts, set marks."""
+    DELETE = auto()
+    BRING = auto()
+    """Open a door, upload a recording."""
+    MEASURE = auto()
+    """Read the metrics."""
+
+
+TABLE: dict[Role, frozenset[May]] = {
+    Role.SUPERVISOR: frozenset(May),
+    Role.AGENT: frozenset({May.SEE, May.ANSWER}),
+    Role.DOOR: frozenset({May.BRING}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """name: the agent's id, or what the settings call the supervisor or the sender."""
+
+    role: Role
+    name: str
+
+    def may(self, what: May) -> bool:
+        return what in TABLE[self.role]
+
+    def sees(self, agent_id: str) -> bool:
+        """Whether a call of this agent is theirs to see, its agent's tension included."""
+        match self.role:
+            case Role.SUPERVISOR:
+                return True
+            case Role.AGENT:
+                return agent_id == self.name
+            case Role.DOOR:
+                return False
+
+    @property
+    def only_agent(self) -> str | None:
+        """The one agent whose calls they may see; None for all."""
+        return self.name if self.role is Role.AGENT else None
+
+
+LOCAL = Who(Role.SUPERVISOR, "local")
+"""Everybody on this machine while no credentials are configured."""

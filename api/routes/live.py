@@ -1,0 +1,118 @@
+"""Pages that follow a call, and the overlay that follows an agent."""
+
+import asyncio
+from contextlib import aclosing, suppress
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, WebSocket, WebSocketException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.websockets import WebSocketDisconnect
+
+from api.calls import Desk
+from api.hub import TooSlow
+from api.policy import Who
+from api.routes.deps import Answerer, Folder, Seer, TheDesk
+from api.sockets import until_one_ends
+from pipeline.errors import CalmlineError, NotFound
+from pipeline.journal import CallFolder
+from pipeline.live import LiveCall
+
+router = APIRouter()
+
+AGAIN = 1013
+"""Close code for a page that is too slow: try again, from the last number it has."""
+
+IDLE = '{"type":"idle"}'
+VIEW = '{"type":"view","view":'
+
+
+class Answered(BaseModel):
+    """What the overlay says: an alert was seen, or is wrong."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["ack", "dismiss"]
+    alert: int = Field(ge=1)
+
+
+@router.websocket("/live/agent/{agent_id}")
+async def overlay(socket: WebSocket, agent_id: str, desk: TheDesk, who: Answerer) -> None:
+    """The latest view of the agent's call, from call to call; takes ``ack`` and ``dismiss``."""
+    if not who.sees(agent_id):
+        raise WebSocketException(1008)
+    await socket.accept()
+    with suppress(WebSocketDisconnect):
+        await until_one_ends(partial(_views, socket, desk, agent_id), partial(_answers, socket, desk, agent_id, who))
+    desk.metrics.page_gone("left")
+
+
+async def _views(socket: WebSocket, desk: Desk, agent_id: str) -> None:
+    """What changed since the last message; a call's last view, in which it has ended, is never passed over."""
+    sent, before = "", None
+    async with aclosing(desk.hub.watch(agent_id)) as states:
+        async for live in states:
+            for shown in (before, live) if before is not live and before is not None else (live,):
+                text = await _state(shown)
+                if text != sent:
+                    await socket.send_text(text)
+                    sent = text
+            before = live
+
+
+async def _state(live: LiveCall | None) -> str:
+    return IDLE if live is None else VIEW + (await asyncio.to_thread(live.snapshot)).decode() + "}"
+
+
+async def _answers(socket: WebSocket, desk: Desk, agent_id: str, who: Who) -> None:
+    while True:
+        text = await socket.receive_text()
+        try:
+            await _answer(desk, agent_id, who, Answered.model_validate_json(text))
+        except ValidationError:
+            await socket.send_json({"type": "error", "message": 'say {"type": "ack" or "dismiss", "alert": number}'})
+        except CalmlineError as error:
+            await socket.send_json({"type": "error", "message": str(error)})
+
+
+async def _answer(desk: Desk, agent_id: str, who: Who, said: Answered) -> None:
+    live = desk.hub.at(agent_id)
+    if live is None:
+        raise NotFound("no call is in progress")
+    kind: Literal["acknowledge", "dismiss"] = "acknowledge" if said.type == "ack" else "dismiss"
+    await desk.answer(desk.archive.folder(live.call_id), said.alert, kind, who)
+
+
+@router.websocket("/live/{call_id}")
+async def follow(
+    socket: WebSocket, desk: TheDesk, who: Seer, folder: Folder, after: Annotated[int, Query(ge=0)] = 0
+) -> None:
+    """Every event after a number, then the live ones; closes 1000 after the last, 1013 when the page is too slow."""
+    await socket.accept()
+    reason = "left"
+
+    async def events() -> None:
+        nonlocal reason
+        reason = await _events(socket, desk, folder, after)
+
+    with suppress(WebSocketDisconnect):
+        await until_one_ends(events, partial(_nothing, socket))
+    desk.metrics.page_gone(reason)
+
+
+async def _events(socket: WebSocket, desk: Desk, folder: CallFolder, after: int) -> str:
+    """Returns why it ended."""
+    try:
+        async with aclosing(desk.hub.follow(folder, after)) as messages:
+            async for text in messages:
+                await socket.send_text(text.decode())
+    except TooSlow:
+        await socket.close(AGAIN, "too slow; resume with after= the last number you have")
+        return "slow"
+    await socket.close(1000)
+    return "ended"
+
+
+async def _nothing(socket: WebSocket) -> None:
+    while True:
+        await socket.receive_text()

@@ -1,0 +1,51 @@
+"""The pages, and the link that logs into them."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+
+from api.policy import May, Role, Who
+from api.routes.deps import Seer
+from api.security import COOKIE, SESSION_S, Keyring, local_path
+
+router = APIRouter(include_in_schema=False)
+
+NOT_BUILT = "the pages are not built; build them with: npm --prefix api/web run build\n"
+
+
+@router.get("/login")
+def login(
+    request: Request, token: Annotated[str, Query()] = "", following: Annotated[str, Query(alias="next")] = "/"
+) -> Response:
+    """Exchange a token for a cookie. 401 for a token we do not know."""
+    keyring: Keyring = request.app.state.keyring
+    who = keyring.holder(token)
+    if who is None or not who.may(May.SEE):
+        return PlainTextResponse("this login link is not valid; ask for a new one\n", 401)
+    answer = RedirectResponse(local_path(following), 303, {"Cache-Control": "no-store"})
+    secure = request.url.scheme == "https"
+    answer.set_cookie(
+        COOKIE, keyring.login(who), max_age=SESSION_S, path="/", secure=secure, httponly=True, samesite="strict"
+    )
+    return answer
+
+
+@router.get("/")
+def home(who: Seer) -> Response:
+    """The overlay, for now."""
+    return RedirectResponse(_overlay_of(who), 307)
+
+
+def _overlay_of(who: Who) -> str:
+    return f"/overlay?agent={quote(who.name)}" if who.role is Role.AGENT else "/overlay"
+
+
+@router.get("/overlay")
+def overlay(request: Request, who: Seer) -> Response:
+    """The agent's page; its script finds the agent in the address."""
+    page = request.app.state.static / "overlay.html"
+    if not page.is_file():
+        return PlainTextResponse(NOT_BUILT, 503)
+    return FileResponse(page, media_type="text/html", headers={"Cache-Control": "no-cache"})

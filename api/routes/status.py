@@ -1,0 +1,54 @@
+"""Whether the server is well, and what it does."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
+
+from api.calls import Desk
+from api.routes.calls import PROBLEMS
+from api.routes.deps import Measurer, TheDesk
+from models.protocols import Identity
+
+router = APIRouter(tags=["status"])
+
+
+class Health(BaseModel):
+    """status: ``ready`` only once models are loaded and until the server goes down. policy: its name."""
+
+    status: Literal["ready", "not_ready"]
+    version: str
+    policy: str
+    calls: int
+    engines: list[Identity]
+
+
+@router.get("/health", responses={503: {"model": Health}})
+def health(request: Request) -> Response:
+    """200 when calls can be taken, else 503. Open to all: it names no call and nobody."""
+    desk: Desk = request.app.state.desk
+    state = Health(
+        status="ready" if desk.ready else "not_ready",
+        version=installed(),
+        policy=desk.settings.policy.name,
+        calls=len(desk.in_progress),
+        engines=list(desk.engines.identities),
+    )
+    return JSONResponse(state.model_dump(mode="json"), 200 if desk.ready else 503)
+
+
+@router.get("/metrics", responses={401: PROBLEMS[401], 403: PROBLEMS[403], 503: PROBLEMS[503]}, response_class=Response)
+def metrics(desk: TheDesk, who: Measurer) -> Response:
+    """Prometheus text."""
+    return Response(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def installed() -> str:
+    """calmline's version."""
+    try:
+        return version("calmline")
+    except PackageNotFoundError:
+        return "0+unknown"
