@@ -106,7 +106,7 @@ def test_calls_are_listed_anew(archive, calls, capsys):
 
 def test_a_call_is_deleted_with_its_folder(archive, calls, capsys):
     assert run(["delete", "one", "--yes"]) == 0
-    assert [path.name for path in calls.iterdir()] == ["two"]
+    assert [path.parent.name for path in calls.glob("*/journal.jsonl")] == ["two"]
     assert run(["replay", "one"]) == 2
     assert f"no stored call one in {calls}" in capsys.readouterr().err
 
@@ -114,13 +114,13 @@ def test_a_call_is_deleted_with_its_folder(archive, calls, capsys):
 def test_a_wrong_id_deletes_nothing(archive, calls, capsys):
     assert run(["delete", "one", "none", "--yes"]) == 2
     assert "no stored call none" in capsys.readouterr().err
-    assert len(list(calls.iterdir())) == 2
+    assert len(list(calls.glob("*/journal.jsonl"))) == 2
 
 
 def test_without_anybody_to_ask_nothing_is_deleted(archive, calls, capsys):
     assert run(["delete", "one"]) == 2
     assert "add --yes" in capsys.readouterr().err
-    assert len(list(calls.iterdir())) == 2
+    assert len(list(calls.glob("*/journal.jsonl"))) == 2
 
 
 @pytest.mark.parametrize(("answer", "left"), [(True, ["two"]), (False, ["one", "two"])])
@@ -129,7 +129,7 @@ def test_somebody_is_asked_before_a_call_is_deleted(answer, left, archive, calls
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr(stored.typer, "get_text_stream", lambda _: type("Tty", (), {"isatty": lambda self: True})())
     assert run(["delete", "one"]) == (0 if answer else 2)
-    assert sorted(path.name for path in calls.iterdir()) == left
+    assert sorted(path.parent.name for path in calls.glob("*/journal.jsonl")) == left
 
 
 def test_a_folder_that_is_no_call_cannot_be_replayed(tmp_path, capsys):
