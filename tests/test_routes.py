@@ -1,0 +1,25 @@
+"""Every route is on the page that tells of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from api.doors import pcm
+from api.routes import alerts, audio, calls, live, pages, status
+
+ROUTERS = [part.router for part in (alerts, audio, calls, live, pages, pcm, status)]
+UNTOLD = {"/", "/overlay", "/login"}
+"""Pages: the README and the section on credentials tell of them."""
+
+
+def shape(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def test_every_route_is_documented() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+    told = {shape(path) for path in re.findall(r"/[\w{}/]*[\w}]", page.replace("`…/", "`/calls/{id}/alerts/{n}/"))}
+    routes = {shape(route.path) for router in ROUTERS for route in router.routes}
+    assert len(routes) >= 15
+    assert routes - UNTOLD <= told, sorted(routes - UNTOLD - told)
