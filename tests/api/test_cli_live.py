@@ -14,8 +14,11 @@ import soundfile
 import sample_audio
 from api.cli import run
 from api.commands import context, listen
+from api.store import Store
+from pipeline import tape
 from pipeline.channel import TWO_CHANNEL
 from pipeline.errors import BadInput
+from pipeline.journal import read_entries
 from pipeline.sources.recording import open_recording
 from tests.fakes import FakeTranscriber, fake_engines
 
@@ -79,6 +82,29 @@ def test_a_demo_is_interrupted_without_a_traceback(home):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+def test_a_killed_demo_is_whole_up_to_its_last_second_and_comes_back_into_the_list(tmp_path, monkeypatch, capsys):
+    calls = tmp_path / "stored" / "calls"
+    with start(tmp_path, "demo", "--once", "--speed", "6", "--port", "0") as process:
+        while "raised" not in (line := process.stdout.readline()):
+            assert line, "the demo ended before its first alert"
+        process.kill()
+    (folder,) = calls.glob("demo-*")
+    last = list(read_entries(folder / "journal.jsonl"))[-1]
+    assert last.at / 16_000 > 30
+    assert tape.length(folder / "audio.flac") / 16_000 > last.at / 16_000 - 1
+    for file in calls.glob("calls.db*"):
+        file.unlink()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CALMLINE_STORAGE__FOLDER", str(calls))
+    assert run(["reindex"]) == 0
+    store = Store(Store.beside(calls))
+    (row,), total = store.page(None, 10, 0)
+    store.close()
+    assert (total, row.id, row.state, row.alerts) == (1, folder.name, "interrupted", 1)
+    assert run(["replay", folder.name, "--verify"]) == 0
+    assert "was not finished" in capsys.readouterr().err
 
 
 def test_there_is_no_demo_of_an_unknown_call(here, capsys):

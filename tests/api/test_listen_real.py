@@ -54,7 +54,7 @@ def test_a_call_played_to_a_sound_device_is_heard_transcribed_and_verified(tmp_p
     monkeypatch.setenv("CALMLINE_STORAGE__FOLDER", str(tmp_path))
     assert run(["replay", "heard", "--json"]) == 0
     view: View = json.loads(capsys.readouterr().out)
-    text = {channel: "" for channel in ("agent", "customer")}
+    text = dict.fromkeys(("agent", "customer"), "")
     for line in view["transcript"]:  # type: ignore[index]
         text[line["channel"]] += " " + line["text"].lower()
     assert "lovely idea" in text["agent"]
