@@ -61,7 +61,7 @@ class Desk:
         self.archive = Archive(config.calls_folder, self.settings.storage.max_gb)
         self.pool = EnginePool(engines.transcriber) if engines.transcriber is not None else None
         self.hub = Hub(config.server.page_queue_kb * 1024)
-        self.switchboard = Switchboard(self._prepare, self.pool, self)
+        self.switchboard = Switchboard(self._record, self.pool, self)
         ask = self.pool.ask if self.pool is not None else None
         self.uploads = Uploads(ask, self.settings.words.nominal_delay_s, self._analysed)
         self.metrics = Metrics(lambda: len(self.in_progress), lambda: self.waiting, self.archive.size)
@@ -202,6 +202,7 @@ class Desk:
             raise Conflict(f"call {call_id} is not live; it takes nothing in") from None
 
     def started(self, live: LiveCall) -> None:
+        self.hub.open(live.call_id)
         self.hub.started(live)
         _log.info("call started", call_id=live.call_id, channels=len(live.info.channels))
 
@@ -223,11 +224,6 @@ class Desk:
         await self.project(call_id)
         self.hub.shut(call_id)
         _log.info("recording analysed", call_id=call_id)
-
-    def _prepare(self, info: CallInfo) -> Call:
-        call = self._record(info)
-        self.hub.open(info.call_id)
-        return call
 
     def _record(self, info: CallInfo) -> Call:
         session = graph.build(info, self.settings, self.engines)

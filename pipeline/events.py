@@ -201,7 +201,7 @@ class Prosody:
     f0_move: float | None
     f0_range: float | None
     voiced: float
-    alpha_ratio: float
+    alpha_ratio: float | None
     alpha_move: float | None
     baseline_seconds: float
 

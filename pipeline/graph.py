@@ -59,7 +59,7 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
         TurnsNode(info.channels, settings.turns),
         WordsNode(info.channels, settings.words, enabled="words" not in info.unavailable),
         PaceNode(info.channels, settings.voice),
-        ProsodyNode(_pitched(info), info.channels, settings.voice, engines.pitch),
+        ProsodyNode(frozenset(_scored(info)), info.channels, settings.voice, engines.pitch),
         CuesNode(engines.playbook),
         ScoresNode(_scored(info), settings.scores),
         AdviceNode(settings.alerts, engines.playbook),
@@ -83,13 +83,8 @@ def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
     return reasons
 
 
-def _pitched(info: CallInfo) -> frozenset[Channel]:
-    """Channels whose voice quality may be measured: it is needed for affect alone."""
-    scored = _scored(info)
-    return frozenset(scored)
-
-
 def _scored(info: CallInfo) -> tuple[Channel, ...]:
+    """Channels that get a score; voice quality is measured for these alone."""
     wanted = ((Channel.CUSTOMER, "anger"), (Channel.AGENT, "tension"))
     return tuple(channel for channel, score in wanted if score not in info.unavailable)
 

@@ -36,6 +36,9 @@ PATIENCE = 60.0
 """Seconds an ended call waits for its last words before it ends with a fault in their place."""
 
 
+_GOING_DOWN = "the server is going down and takes no further calls"
+
+
 class EnginePool:
     """The shared recogniser: answers in order of asking. Finals wait, become late, and are never lost."""
 
@@ -269,6 +272,7 @@ class Switchboard:
         self._audience = audience
         self._lane = ThreadPoolExecutor(2, thread_name_prefix="lane")
         self._calls: dict[str, LiveCall] = {}
+        self._opening: set[str] = set()
         self._draining = False
 
     @property
@@ -289,7 +293,7 @@ class Switchboard:
 
         Raises Conflict when the id is in use or the server is going down, and whatever ``prepare`` raises.
         """
-        live = self._start(info)
+        live = await self._start(info)
         task = asyncio.create_task(live.run(), name=f"call {info.call_id}")
         reason = "end of audio"
         try:
@@ -302,14 +306,25 @@ class Switchboard:
             await asyncio.shield(task)
             del self._calls[info.call_id]
 
-    def _start(self, info: CallInfo) -> LiveCall:
+    async def _start(self, info: CallInfo) -> LiveCall:
+        """Prepare in a thread, for it looks at every stored file; the id is taken meanwhile."""
+        self._check(info)
+        self._opening.add(info.call_id)
+        try:
+            call = await asyncio.to_thread(self._prepare, info)
+        finally:
+            self._opening.remove(info.call_id)
         if self._draining:
-            raise Conflict("the server is going down and takes no further calls")
-        if info.call_id in self._calls:
-            raise Conflict(f"call {info.call_id} is in progress already; use another call_id")
-        live = LiveCall(self._prepare(info), self._pool, self._lane, self._audience)
-        self._calls[info.call_id] = live
+            call.release()
+            raise Conflict(_GOING_DOWN)
+        live = self._calls[info.call_id] = LiveCall(call, self._pool, self._lane, self._audience)
         return live
+
+    def _check(self, info: CallInfo) -> None:
+        if self._draining:
+            raise Conflict(_GOING_DOWN)
+        if info.call_id in self._calls or info.call_id in self._opening:
+            raise Conflict(f"call {info.call_id} is in progress already; use another call_id")
 
     async def drain(self) -> None:
         """Close every call and wait for its last words; no further call is taken."""

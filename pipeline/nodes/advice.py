@@ -9,7 +9,7 @@ from typing import TypeVar, assert_never
 
 from pipeline.alerts import Budget, Reason, State, after
 from pipeline.channel import Channel
-from pipeline.events import Alert, Cue, OverlapRevised, Pace, Score, Severity, Silence, Turn
+from pipeline.events import Alert, Cue, OverlapRevised, Pace, Region, Score, Severity, Silence, Turn
 from pipeline.inputs import Close, Command
 from pipeline.playbook import Advice, OnCue, OnInterruption, OnPace, OnRelief, OnScore, OnSilence, Playbook
 from pipeline.session import Tick
@@ -226,19 +226,24 @@ class _InterruptionWatcher(Watcher):
 
 
 class _SilenceWatcher(Watcher):
+    """A silence on hold, mute or pause is meant, and nobody is waited for."""
+
     def __init__(self, when: OnSilence) -> None:
         self._when = when
         self._after: Channel | None = None
         self._open: tuple[int, Silence] | None = None
+        self._told_to_wait = 0
 
     def look(self, tick: Tick) -> Signal:
+        for _, region in _found(tick, Region):
+            self._told_to_wait += 1 if region.open else -1
         for _, turn in _found(tick, Turn):
             self._after = turn.channel
         for number, silence in _found(tick, Silence):
             self._open = (number, silence) if silence.open else None
             if not silence.open:
                 return Signal(ends=Reason.OVER)
-        if self._open is None or self._after is not self._when.after:
+        if self._open is None or self._told_to_wait or self._after is not self._when.after:
             return Signal()
         number, silence = self._open
         lasted = tick.end - silence.span.start

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pipeline.channel import Channel
 from pipeline.events import Pace, SpeechEnded, Words
+from pipeline.inputs import Mark
 from pipeline.session import Tick
 from pipeline.settings import Voice
 from pipeline.text import syllables
@@ -25,6 +26,9 @@ class PaceNode:
         self._speakers = {channel: _Speaker() for channel in channels}
 
     def step(self, tick: Tick) -> None:
+        for entry in tick.inputs:
+            if isinstance(entry.item, Mark) and entry.item.kind == "transfer" and Channel.AGENT in self._speakers:
+                self._speakers[Channel.AGENT] = _Speaker()
         for entry in tick.events:
             if isinstance(entry.item, SpeechEnded):
                 self._speakers[entry.item.channel].speech.append(entry.item.span)

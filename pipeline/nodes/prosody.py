@@ -31,17 +31,17 @@ SHORTEST = samples(0.25)
 class ProsodyNode:
     """Emits one Prosody for each ``block_s`` of speech, and one for what is left at the end of a stretch.
 
-    pitched: channels whose F0 may be measured (policy); the others give level and spectral balance alone.
+    voiced: channels whose voice quality (F0, spectral balance) may be measured; the others give level alone.
     F0 estimates come 176 ms after the audio, so a block's F0 is that much older than its level.
     """
 
     def __init__(
-        self, pitched: frozenset[Channel], channels: Sequence[Channel], settings: Voice, tracker: PitchTracker
+        self, voiced: frozenset[Channel], channels: Sequence[Channel], settings: Voice, tracker: PitchTracker
     ) -> None:
         self._settings = settings
         self._block = samples(settings.block_s)
         self._tracker = tracker
-        self._voices = {channel: _Voice(channel in pitched, settings) for channel in channels}
+        self._voices = {channel: _Voice(channel in voiced, settings) for channel in channels}
 
     def step(self, tick: Tick) -> None:
         for entry in tick.inputs:
@@ -78,7 +78,7 @@ class ProsodyNode:
         shape = spectral_shape(audio)
         if shape is None:
             return
-        level, alpha = level_dbfs(audio), shape.alpha_ratio_db
+        level, alpha = level_dbfs(audio), shape.alpha_ratio_db if voice.quality else None
         f0, spread, voiced = _pitch(voice.pitch(audio, last=last))
         moves = voice.compare(level, f0, alpha, span.seconds)
         tick.emit(
@@ -92,7 +92,7 @@ class ProsodyNode:
                 f0_move=moves.f0,
                 f0_range=spread,
                 voiced=round(voiced, 3),
-                alpha_ratio=round(alpha, 2),
+                alpha_ratio=None if alpha is None else round(alpha, 2),
                 alpha_move=moves.alpha,
                 baseline_seconds=round(voice.level.seconds, 2),
             )
@@ -116,11 +116,11 @@ class _Voice:
     alpha ratio -18 to 0 dB (telephone band; ours, wide on purpose).
     """
 
-    def __init__(self, pitched: bool, settings: Voice) -> None:
+    def __init__(self, quality: bool, settings: Voice) -> None:
         self.recent: deque[Samples] = deque(maxlen=BEFORE)
         self.block: list[Samples] = []
         self.start = 0
-        self._pitched = pitched
+        self.quality = quality
         self._stream: PitchStream | None = None
         self._settings = settings
         prior, full = settings.prior_s, settings.baseline_s
@@ -130,7 +130,7 @@ class _Voice:
 
     def begin(self, start: int, known: list[Samples], tracker: PitchTracker) -> None:
         self.start, self.block = start, known
-        self._stream = tracker.stream() if self._pitched else None
+        self._stream = tracker.stream() if self.quality else None
 
     def take(self, count: int) -> Samples:
         """The next ``count`` samples of the stretch, whole ticks; what follows stays."""
@@ -153,7 +153,7 @@ class _Voice:
         tracks = [self._stream.track(audio)]
         return [*tracks, self._stream.finish()] if last else tracks
 
-    def compare(self, level: float, f0: float | None, alpha: float, seconds: float) -> _Moves:
+    def compare(self, level: float, f0: float | None, alpha: float | None, seconds: float) -> _Moves:
         """Movement against the baselines as they were before this block; then, unless aroused, learn from it."""
         pitch = None if f0 is None else _semitones(f0)
         moves = _Moves(
@@ -163,7 +163,8 @@ class _Voice:
         )
         if not self._aroused(moves):
             self.level.learn(level, seconds)
-            self.alpha.learn(alpha, seconds)
+            if alpha is not None:
+                self.alpha.learn(alpha, seconds)
             if pitch is not None:
                 self.f0.learn(pitch, seconds)
         return moves

@@ -10,7 +10,7 @@ import pytest
 from pipeline.alerts import CLEARING, TRANSITIONS, Budget, IllegalStepError, Reason, State, after
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
-from pipeline.events import Alert, Cue, Event, OverlapRevised, Pace, Score, Silence, Turn
+from pipeline.events import Alert, Cue, Event, OverlapRevised, Pace, Region, Score, Silence, Turn
 from pipeline.inputs import Command, Input
 from pipeline.nodes.advice import AdviceNode
 from pipeline.playbook import load_playbook
@@ -181,6 +181,13 @@ def test_a_waiting_customer_raises_and_the_answer_clears() -> None:
     kinds = told(advised([(4, turn), silence(4.1, 1.0, opened=True), silence(9, 1.0, opened=False)], 12))
     assert (4, "slow_answer", "raised", "") in kinds
     assert (9, "slow_answer", "cleared", "over") in kinds
+
+
+def test_nobody_waits_on_hold() -> None:
+    turn = Turn(span=Span(0, RATE), at=samples(4), channel=C, talk=RATE, fto=None)
+    opened = Silence(span=Span(RATE, samples(4.1)), at=samples(4.1), open=True)
+    hold = Region(span=Span(samples(2), samples(2.1)), at=samples(2.1), kind="hold", channel=None, open=True)
+    assert not events(advised([(2.1, hold), (4, turn), (4.1, opened)], 8), Alert)
 
 
 def test_rushing_holds_until_the_pace_is_usual_again() -> None:

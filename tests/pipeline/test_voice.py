@@ -67,13 +67,15 @@ def test_a_transfer_forgets_the_agents_voice_only() -> None:
     assert all(event.baseline_seconds > 5 for event in found if event.channel is C)
 
 
-def test_agents_f0_is_not_measured_under_the_eu_policy() -> None:
+def test_the_agents_voice_quality_is_not_measured_under_the_eu_policy() -> None:
     both = [Line("customer", 1, 3, f0_hz=200), Line("agent", 5, 3, f0_hz=110)]
     pcm, _ = build(both, 9)
     found = events(heard(pcm, settings=Settings(policy=POLICIES["eu-workplace"])), Prosody)
-    assert all(event.f0 is None and event.f0_range is None for event in found if event.channel is Channel.AGENT)
+    agents = [event for event in found if event.channel is Channel.AGENT]
+    assert agents
+    assert all((event.f0, event.f0_range, event.alpha_ratio) == (None, None, None) for event in agents)
+    assert all(event.level < 0 for event in agents)
     assert any(event.f0 is not None for event in found if event.channel is C)
-    assert any(event.channel is Channel.AGENT for event in found)
 
 
 def test_a_baseline_needs_seconds_and_is_a_median() -> None:
