@@ -31,8 +31,9 @@ from pipeline.graph import Engines
 from pipeline.inputs import Command, Mark
 from pipeline.journal import CallFolder, read_entries, read_header
 from pipeline.live import PATIENCE, EnginePool, LiveCall, Switchboard
+from pipeline.reducer import Reducer
 from pipeline.session import CallInfo, Entry
-from pipeline.view import VIEW, Reducer
+from pipeline.view import VIEW
 
 DRAIN_S = PATIENCE + 30.0
 """Seconds a stopping server waits for the last words of its calls."""

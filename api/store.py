@@ -20,7 +20,8 @@ from api import notes
 from pipeline.archive import Archive
 from pipeline.errors import BadInput, NotFound, StorageFault
 from pipeline.journal import CallFolder, Header, read_entries, read_header
-from pipeline.view import Reducer, ScoreView, View
+from pipeline.reducer import Reducer
+from pipeline.view import ScoreView, View
 
 VERSION = "1"
 """Of the tables below; change it with them."""

@@ -8,9 +8,10 @@ from contextlib import ExitStack, suppress
 from pipeline.errors import StorageFault
 from pipeline.inputs import Close, Frame, Input
 from pipeline.journal import Journal
+from pipeline.reducer import Reducer
 from pipeline.session import Entry, Session, Step
 from pipeline.tape import Tape
-from pipeline.view import Reducer, View
+from pipeline.view import View
 
 
 class Call:

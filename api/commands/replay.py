@@ -13,9 +13,10 @@ from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.errors import BadInput, NotFound
 from pipeline.journal import CallFolder, Header, read_entries, read_header
+from pipeline.reducer import Reducer
 from pipeline.replay import Difference, Verdict, verify
 from pipeline.settings import Settings
-from pipeline.view import VIEW, Reducer, View
+from pipeline.view import VIEW, View
 
 
 def show(config: Config, call: str, *, as_json: bool) -> int:

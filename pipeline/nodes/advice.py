@@ -5,35 +5,24 @@ an alert that fades by itself. One alert of a kind at a time; the budget says wh
 """
 
 from dataclasses import dataclass
-from typing import TypeVar, assert_never
 
 from pipeline.alerts import Budget, Reason, State, after
-from pipeline.channel import Channel
-from pipeline.events import Alert, Cue, OverlapRevised, Pace, Region, Score, Severity, Silence, Turn
+from pipeline.events import Alert, Severity
 from pipeline.inputs import Close, Command
-from pipeline.playbook import Advice, OnCue, OnInterruption, OnPace, OnRelief, OnScore, OnSilence, Playbook
+from pipeline.playbook import Advice, Playbook
 from pipeline.session import Tick
 from pipeline.settings import Alerts
-from pipeline.timebase import Span, samples, seconds
+from pipeline.timebase import Span, samples
+from pipeline.watchers import Signal, Watcher, watcher
 
 RANK: dict[Severity, int] = {"critical": 0, "coach": 1, "note": 2}
-
-
-@dataclass(slots=True)
-class Signal:
-    """What a watcher found in a tick. begins: raise, if the budget lets. ends: the reason to clear, if raised."""
-
-    begins: bool = False
-    ends: Reason | None = None
-    because: str = ""
-    evidence: tuple[int, ...] = ()
 
 
 class AdviceNode:
     def __init__(self, settings: Alerts, playbook: Playbook) -> None:
         self._stale = samples(settings.stale_s)
         self._budget = Budget(settings)
-        self._lives = [_Life(advice, _watcher(advice)) for advice in playbook.advice]
+        self._lives = [_Life(advice, watcher(advice)) for advice in playbook.advice]
 
     def step(self, tick: Tick) -> None:
         for entry in tick.inputs:
@@ -83,7 +72,7 @@ class _Life:
     """One kind of alert in one call. n: the event that raised the present one."""
 
     advice: Advice
-    watcher: "Watcher"
+    watcher: Watcher
     state: State = State.QUIET
     n: int | None = None
     raised: int = 0
@@ -118,180 +107,3 @@ class _Life:
             evidence=self.evidence,
             of=of,
         )
-
-
-class Watcher:
-    """Looks at a tick's events for one trigger. moment: what it finds passes by itself."""
-
-    moment = False
-
-    def look(self, tick: Tick) -> Signal:
-        raise NotImplementedError
-
-
-def _watcher(advice: Advice) -> Watcher:
-    match advice.when:
-        case OnScore():
-            return _ScoreWatcher(advice.when)
-        case OnPace():
-            return _PaceWatcher(advice.when)
-        case OnInterruption():
-            return _InterruptionWatcher(advice.when)
-        case OnSilence():
-            return _SilenceWatcher(advice.when)
-        case OnCue():
-            return _CueWatcher(advice.when)
-        case OnRelief():
-            return _ReliefWatcher(advice.when)
-        case _:
-            assert_never(advice.when)
-
-
-class _ScoreWatcher(Watcher):
-    def __init__(self, when: OnScore) -> None:
-        self._when = when
-        self._since: int | None = None
-        self._last: tuple[int, Score] | None = None
-
-    def look(self, tick: Tick) -> Signal:
-        signal = Signal()
-        for number, score in _found(tick, Score):
-            if score.kind == self._when.score:
-                self._last = (number, score)
-                if score.value < self._when.below:
-                    signal.ends = Reason.OVER
-                if score.value < self._when.above:
-                    self._since = None
-                elif self._since is None:
-                    self._since = score.at
-        if self._since is not None and self._last is not None:
-            number, score = self._last
-            signal.begins = tick.end - self._since >= samples(self._when.for_s)
-            signal.because = _explain(score)
-            signal.evidence = (number, *score.evidence)
-        return signal
-
-
-def _explain(score: Score) -> str:
-    parts = sorted(score.parts.items(), key=lambda item: -item[1])
-    named = ", ".join(f"{name} {value:.2f}" for name, value in parts if value >= 0.01)
-    return f"{score.kind} {score.value:.2f} ({named})"
-
-
-class _PaceWatcher(Watcher):
-    def __init__(self, when: OnPace) -> None:
-        self._when = when
-        self._fast: tuple[int, Pace] | None = None
-
-    def look(self, tick: Tick) -> Signal:
-        ends: Reason | None = None
-        for number, pace in _found(tick, Pace):
-            if pace.channel is self._when.channel and pace.relative is not None:
-                ends = Reason.OVER if pace.relative < self._when.below else None
-                self._fast = (number, pace) if pace.relative >= self._when.above else None
-        if self._fast is None:
-            return Signal(ends=ends)
-        number, pace = self._fast
-        because = f"{pace.talk_speed:.0f} words a minute, {pace.relative:.2f} of usual"
-        return Signal(begins=True, because=because, evidence=(number,))
-
-
-class _InterruptionWatcher(Watcher):
-    """A revision that takes the judgement back clears the alert and the interruption counts no more."""
-
-    moment = True
-
-    def __init__(self, when: OnInterruption) -> None:
-        self._when = when
-        self._counted: dict[int, int] = {}
-
-    def look(self, tick: Tick) -> Signal:
-        signal = Signal()
-        for number, revised in _found(tick, OverlapRevised):
-            ours = revised.kind == "interruption" and revised.interrupter is self._when.by
-            if ours and revised.of not in self._counted:
-                self._counted[revised.of] = revised.at
-                self._judge(tick, signal, number)
-            elif not ours and self._counted.pop(revised.of, None) is not None:
-                signal.ends = Reason.REVISED
-        return signal
-
-    def _judge(self, tick: Tick, signal: Signal, number: int) -> None:
-        since = tick.end - samples(self._when.within_s)
-        recent = [of for of, at in self._counted.items() if at >= since]
-        signal.begins = len(recent) >= self._when.least
-        times = "once" if len(recent) == 1 else f"{len(recent)} times"
-        signal.because = f"the {self._when.by} interrupted {times} in {self._when.within_s:g} s"
-        signal.evidence = (*recent, number)
-
-
-class _SilenceWatcher(Watcher):
-    """A silence on hold, mute or pause is meant, and nobody is waited for."""
-
-    def __init__(self, when: OnSilence) -> None:
-        self._when = when
-        self._after: Channel | None = None
-        self._open: tuple[int, Silence] | None = None
-        self._told_to_wait = 0
-
-    def look(self, tick: Tick) -> Signal:
-        for _, region in _found(tick, Region):
-            self._told_to_wait += 1 if region.open else -1
-        for _, turn in _found(tick, Turn):
-            self._after = turn.channel
-        for number, silence in _found(tick, Silence):
-            self._open = (number, silence) if silence.open else None
-            if not silence.open:
-                return Signal(ends=Reason.OVER)
-        if self._open is None or self._told_to_wait or self._after is not self._when.after:
-            return Signal()
-        number, silence = self._open
-        lasted = tick.end - silence.span.start
-        because = f"silent for {seconds(lasted):.0f} s after the {self._after or 'start'}"
-        return Signal(begins=lasted >= samples(self._when.for_s), because=because, evidence=(number,))
-
-
-class _CueWatcher(Watcher):
-    moment = True
-
-    def __init__(self, when: OnCue) -> None:
-        self._when = when
-
-    def look(self, tick: Tick) -> Signal:
-        for number, cue in _found(tick, Cue):
-            if cue.name == self._when.cue:
-                return Signal(begins=True, because=f"the {cue.channel} said: {cue.phrase}", evidence=(number, cue.of))
-        return Signal()
-
-
-class _ReliefWatcher(Watcher):
-    """A score that had risen has fallen: what the agent did has helped."""
-
-    moment = True
-
-    def __init__(self, when: OnRelief) -> None:
-        self._when = when
-        self._peak: tuple[int, float] | None = None
-
-    def look(self, tick: Tick) -> Signal:
-        signal = Signal()
-        for number, score in _found(tick, Score):
-            if score.kind != self._when.score:
-                continue
-            if score.value >= self._when.above:
-                best = 0.0 if self._peak is None else self._peak[1]
-                self._peak = (number, score.value) if score.value >= best else self._peak
-            elif score.value < self._when.below and self._peak is not None:
-                signal.begins = True
-                signal.because = f"{score.kind} fell from {self._peak[1]:.2f} to {score.value:.2f}"
-                signal.evidence = (self._peak[0], number)
-                self._peak = None
-        return signal
-
-
-E = TypeVar("E")
-
-
-def _found(tick: Tick, kind: type[E]) -> list[tuple[int, E]]:
-    """This tick's events of one kind, with their numbers."""
-    return [(entry.n, entry.item) for entry in tick.events if isinstance(entry.item, kind)]

@@ -9,9 +9,10 @@ import jsonschema
 from pipeline.channel import MONO, TWO_CHANNEL, Channel
 from pipeline.events import Alert, CallStarted, Gap, Overlap, OverlapRevised, Prosody, SpeechEnded, Word, Words
 from pipeline.graph import build
+from pipeline.reducer import LINES, POINTS, Reducer
 from pipeline.session import CallInfo, Entry
 from pipeline.timebase import RATE, Span
-from pipeline.view import LINES, POINTS, VIEW, Reducer, View, schema
+from pipeline.view import VIEW, View, schema
 from tests.pipeline.drive import STANDARD, engines, frames_of, heard, run
 from tests.synth import Line
 from tests.synth import build as synth
