@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -25,6 +27,9 @@ STATIC = Path(__file__).parent / "static"
 SMALL = 64 * 1024
 """Bytes that a request other than an upload may have."""
 
+_WHERE = 120
+"""Characters of a field's name in an answer: a field that is not known has the sender's name."""
+
 
 def create_app(config: Config, engines: Engines, *, store_url: str | None = None, static: Path = STATIC) -> FastAPI:
     """The whole server. engines: loaded already. store_url: SQLAlchemy's; None for a file beside the calls.
@@ -33,7 +38,7 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     when the store cannot be used.
     """
     check_exposure(config.server)
-    app = FastAPI(title="calmline", version=status.installed(), lifespan=_lifespan)
+    app = _App(title="calmline", version=status.installed(), lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.keyring = Keyring(config.server)
     app.state.desk = Desk(config, engines, store_url=store_url)
     app.state.static = static
@@ -42,6 +47,7 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static), name="static")
     app.add_exception_handler(CalmlineError, _explain)
+    app.add_exception_handler(RequestValidationError, _refuse)
     upload = config.server.upload_mb * 1_000_000
 
     def limit(scope: Scope) -> int:
@@ -51,6 +57,19 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     app.add_middleware(Gate, server=config.server)
     app.add_middleware(RequestLog)
     return app
+
+
+class _App(FastAPI):
+    """Describes what it answers: 400 where FastAPI itself would answer 422."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        for path in schema["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(name, None)
+        return schema
 
 
 @asynccontextmanager
@@ -66,3 +85,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _explain(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CalmlineError)
     return JSONResponse({"detail": str(error)}, error.status)
+
+
+def _refuse(_: Request, error: Exception) -> JSONResponse:
+    """400 and the first problem, without what was sent: that may be private."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = " ".join(".".join(str(part) for part in first["loc"]).split())[:_WHERE]
+    return JSONResponse({"detail": f"{where}: {first['msg']}"}, 400)

@@ -21,7 +21,7 @@ from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
 from api.metrics import Metrics
 from api.policy import Who
-from api.store import Store
+from api.store import CallRow, Store
 from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.call import Call
@@ -63,9 +63,9 @@ class Desk:
         self.pool = EnginePool(engines.transcriber) if engines.transcriber is not None else None
         self.hub = Hub(config.server.page_queue_kb * 1024)
         self.switchboard = Switchboard(self._record, self.pool, self)
-        ask = self.pool.ask if self.pool is not None else None
-        self.uploads = Uploads(ask, self.settings.words.nominal_delay_s, self._analysed)
         self.metrics = Metrics(lambda: len(self.in_progress), lambda: self.waiting, self.archive.size)
+        ask = self.pool.ask if self.pool is not None else None
+        self.uploads = Uploads(ask, self.settings.words.nominal_delay_s, self._analysed, self.metrics.took)
         self.store = Store(store_url or Store.beside(config.calls_folder))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
 
@@ -153,6 +153,18 @@ class Desk:
             raise NotFound(f"no stored call {call_id}")
         return folder
 
+    def current(self, row: CallRow) -> CallRow:
+        """The row as it holds now: where it could not be written when its call ended, it is written again. Blocks."""
+        if row.state not in ("live", "analysing") or row.id in self.in_progress:
+            return row
+        try:
+            self._writer.submit(self.store.project, self.archive.folder(row.id)).result()
+            return self.store.get(row.id)
+        except Exception as error:  # noqa: BLE001 - the disk may still be full, and the list must be shown
+            _log.error("projection failed", call_id=row.id, error=type(error).__name__)
+            row.state = "interrupted"
+            return row
+
     def view(self, folder: CallFolder) -> bytes:
         """A call's view as JSON: the bounded one while it is live, else the full one. Blocks."""
         live = self.switchboard.calls.get(folder.path.name)
@@ -168,9 +180,9 @@ class Desk:
         live = self.switchboard.calls.get(call_id)
         return None if live is None else cast(float, json.loads(live.snapshot())["duration_s"])
 
-    def mark(self, call_id: str, mark: Mark) -> None:
-        """Tell a live call what happens at the phone. Raises Conflict when it is not live."""
-        self._live(call_id).admit(mark)
+    async def mark(self, call_id: str, mark: Mark) -> None:
+        """Tell a live call what happens at the phone, behind the audio that waits. Raises Conflict when not live."""
+        await self._live(call_id).feed([mark])
 
     async def answer(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
         """Acknowledge or dismiss an alert. Raises NotFound when there is none of that number.
@@ -228,7 +240,8 @@ class Desk:
 
     def _record(self, info: CallInfo) -> Call:
         session = graph.build(info, self.settings, self.engines)
-        return self.archive.record(session, self.settings, self.engines.identities, live=True)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        return self.archive.record(session, self.settings, self.engines.identities, live=True, started=started)
 
     def _remove(self, call_id: str) -> None:
         self.archive.delete(call_id)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.errors import CalmlineError, StorageFault
+from pipeline.errors import BadInput, CalmlineError, StorageFault
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from api.config import Config
 
 INTERRUPTED = 130
+FLAG = ""
+"""The type of an option that takes no value: none to show."""
 
 app = typer.Typer(
     name="calmline",
@@ -32,10 +34,15 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="List, pull and verify speech recognition models.")
 app.add_typer(models_app, name="models")
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="JSON instead of text.")]
 PolicyName = Annotated[
     str | None,
-    typer.Option("--policy", metavar="NAME", help="standard, eu-workplace (no agent tension) or measures-only."),
+    typer.Option(
+        "--policy",
+        metavar="NAME",
+        show_default="eu-workplace",
+        help="standard, eu-workplace (no agent tension) or measures-only.",
+    ),
 ]
 Side = Literal["left", "right"]
 AgentChannel = Annotated[Side, typer.Option("--agent-channel", help="The agent's side of a stereo recording.")]
@@ -99,7 +106,8 @@ def calmline(
         Path | None, typer.Option("--config", metavar="FILE", help="Settings instead of ./calmline.toml.")
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", metavar=FLAG, callback=_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Hears both sides of a phone call and says, as it happens, when the agent should do something about it.
@@ -131,10 +139,24 @@ def _loading() -> "Status":
 @app.command(epilog="Example: calmline demo --speed 4")
 def demo(
     context: typer.Context,
-    call: Annotated[str, typer.Option("--call", metavar="NAME", help="Which sample call.")] = "billing_dispute",
-    once: Annotated[bool, typer.Option("--once", help="Exit after the call instead of serving on.")] = False,
-    speed: Annotated[float, typer.Option("--speed", min=0.1, max=100.0, help="Times real time.")] = 1.0,
-    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the overlay page.")] = None,
+    call: Annotated[
+        str, typer.Option("--call", metavar="NAME", help="billing_dispute, calm_order or impatient_agent.")
+    ] = "billing_dispute",
+    once: Annotated[
+        bool, typer.Option("--once", metavar=FLAG, help="Exit after the call instead of serving on.")
+    ] = False,
+    speed: Annotated[float, typer.Option("--speed", metavar="X", min=0.1, max=100.0, help="Times real time.")] = 1.0,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            show_default="8765, or a free one",
+            help="Port of the overlay page.",
+        ),
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--folder", metavar="DIR", help="Where the call is kept.")] = None,
 ) -> int:
     """Play a sample call in real time.
@@ -143,23 +165,34 @@ def demo(
     Words and alerts are printed as they come, and a summary at the end.
     The policy is [bold]standard[/bold], so every measure is shown.
     """
-    config = _configured(context, policy="standard", folder=folder, server={"port": port})
+    config, file = _configured(context, policy="standard", folder=folder, server={"port": port}), _sample(call)
     from api.commands.console import note
 
     note("loading the models…")
     from api.commands import demo
 
-    return demo.run(config, call=call, speed=speed, once=once)
+    return demo.run(config, file=file, speed=speed, once=once)
+
+
+def _sample(call: str) -> Path:
+    import sample_audio
+
+    try:
+        return sample_audio.path(call)
+    except KeyError as error:
+        raise BadInput(str(error.args[0])) from None
 
 
 @app.command(epilog="Example: calmline analyze call.wav --json | jq '.alerts[].advice'")
 def analyze(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WAV, FLAC, Ogg or MP3; each is one call.")],
-    pair: Annotated[bool, typer.Option("--pair", help="Two mono files are one call, the agent's first.")] = False,
+    pair: Annotated[
+        bool, typer.Option("--pair", metavar=FLAG, help="Two mono files are one call, the agent's first.")
+    ] = False,
     agent_channel: AgentChannel = "left",
-    json: Annotated[bool, typer.Option("--json", help="The view as JSON, one line a call.")] = False,
-    no_store: Annotated[bool, typer.Option("--no-store", help="Keep nothing on disk.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="The view as JSON, one line a call.")] = False,
+    no_store: Annotated[bool, typer.Option("--no-store", metavar=FLAG, help="Keep nothing on disk.")] = False,
     policy: PolicyName = None,
     call_id: CallId = "",
     agent_id: AgentId = "",
@@ -182,9 +215,20 @@ def analyze(
 def serve(
     context: typer.Context,
     host: Annotated[
-        str | None, typer.Option("--host", help="Address to bind; others than this machine's need tokens.")
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            show_default="127.0.0.1",
+            help="Address to bind; others than this machine's need tokens.",
+        ),
     ] = None,
-    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="TCP port; 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", metavar="PORT", min=0, max=65535, show_default="8765", help="TCP port; 0 takes a free one."
+        ),
+    ] = None,
     tls_cert: Annotated[str | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.")] = None,
     tls_key: Annotated[str | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, PEM.")] = None,
     policy: PolicyName = None,
@@ -215,8 +259,10 @@ def listen(
     agent_id: AgentId = "me",
     call_id: CallId = "",
     notice_given: Notice = "",
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="End the call after so long.")] = None,
-    page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the overlay page.")] = True,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", metavar="S", min=0.1, help="End the call after so long.")
+    ] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", metavar=FLAG, help="Serve the overlay page.")] = True,
     policy: PolicyName = None,
 ) -> int:
     """Follow a call on this machine's own sound devices.
@@ -235,7 +281,10 @@ def replay(
     context: typer.Context,
     call: Annotated[str, typer.Argument(metavar="CALL", help="Id of a stored call, or the path of its folder.")],
     verify: Annotated[
-        bool, typer.Option("--verify", help="Step the stored audio again and compare every event; 1 at a difference.")
+        bool,
+        typer.Option(
+            "--verify", metavar=FLAG, help="Step the stored audio again and compare every event; 1 at a difference."
+        ),
     ] = False,
     json: Json = False,
 ) -> int:
@@ -248,6 +297,19 @@ def replay(
     from api.commands import replay
 
     return (replay.prove if verify else replay.show)(config, call, as_json=json)
+
+
+@app.command(epilog="Example: calmline calls --limit 5")
+def calls(
+    context: typer.Context,
+    json: Json = False,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many.")] = 20,
+) -> int:
+    """List the stored calls, newest first."""
+    config = _configured(context)
+    from api.commands import calls
+
+    return calls.run(config, limit=limit, as_json=json)
 
 
 @app.command(epilog="Example: calmline reindex")
@@ -266,7 +328,7 @@ def reindex(context: typer.Context) -> int:
 def delete(
     context: typer.Context,
     calls: Annotated[list[str], typer.Argument(metavar="CALL...", help="Ids of stored calls.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Do not ask.")] = False,
 ) -> int:
     """Delete calls for good.
 

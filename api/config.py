@@ -8,6 +8,7 @@
 The machine's part (``pipeline.settings``) goes into every journal; the server's part holds secrets and never does.
 """
 
+import os
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -23,6 +24,8 @@ from pydantic_settings import (
 from pipeline import settings as machine
 from pipeline.errors import BadInput
 from pipeline.settings import Section, Settings
+
+_PREFIX = "CALMLINE_"
 
 FILE = "calmline.toml"
 """Read from the current folder when no other file is named."""
@@ -58,7 +61,7 @@ class Server(Section):
 class Config(BaseSettings):
     """The whole tree, as a file or the environment spells it. ``policy`` may be a preset's name."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="CALMLINE_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="__")
 
     speech: machine.Speech = machine.Speech()
     turns: machine.Turns = machine.Turns()
@@ -106,6 +109,7 @@ def load(file: Path | None = None, **overrides: object) -> Config:
     """
     if file is not None and not file.is_file():
         raise BadInput(f"no settings file {file}")
+    _check_names()
     path = file or Path(FILE)
 
     class Sources(Config):
@@ -129,6 +133,14 @@ def load(file: Path | None = None, **overrides: object) -> Config:
         raise BadInput(_explain(error)) from None
     except ValueError as error:  # no TOML, or JSON in a variable that cannot be read
         raise BadInput(f"cannot read the settings ({path} or CALMLINE_*): {error}") from None
+
+
+def _check_names() -> None:
+    """Raises BadInput for a variable that names no section: it would be passed over in silence."""
+    for name in sorted(os.environ):
+        if name.upper().startswith(_PREFIX) and name[len(_PREFIX) :].lower().split("__")[0] not in Config.model_fields:
+            known = ", ".join(key.upper() for key in Config.model_fields)
+            raise BadInput(f"unknown variable {name}: {_PREFIX}SECTION__KEY has one of the sections {known}")
 
 
 def _explain(error: ValidationError) -> str:

@@ -110,8 +110,8 @@ class Store:
 
     @staticmethod
     def beside(calls: Path) -> str:
-        """URL of ``calls.db`` in the calls' folder: a folder and its list belong together."""
-        return f"sqlite:///{calls / 'calls.db'}"
+        """URL of ``.calls.db`` in the calls' folder, where its list belongs; no call id begins with a dot."""
+        return f"sqlite:///{calls / '.calls.db'}"
 
     def close(self) -> None:
         self._engine.dispose()

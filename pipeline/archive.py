@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -52,9 +51,15 @@ class Archive:
             raise StorageFault(f"cannot delete {call_id}: {error.strerror or error}") from error
 
     def record(
-        self, session: Session, settings: Settings, engines: tuple[Identity, ...] = (), *, live: bool = False
+        self,
+        session: Session,
+        settings: Settings,
+        engines: tuple[Identity, ...] = (),
+        *,
+        live: bool = False,
+        started: str = "",
     ) -> Call:
-        """A Call that is written down here.
+        """A Call that is written down here. started: ISO 8601 time of day, for people.
 
         Raises Conflict when the id is taken, StorageFault when the disk is full or ``storage.max_gb`` is reached.
         """
@@ -66,7 +71,6 @@ class Archive:
             raise Conflict(f"call {session.info.call_id} is stored already; use another call_id or delete it") from None
         except OSError as error:
             raise StorageFault(f"cannot make {folder.path}: {error.strerror or error}") from error
-        started = datetime.now(UTC).isoformat(timespec="seconds")
         header = Header(session.info, settings, engines, started, metadata.version("calmline"))
         try:
             return _call(folder, session, header, live=live)

@@ -32,8 +32,8 @@ Floats = NDArray[np.float32]
 LOWEST, HIGHEST = 8_000, 48_000
 """Accepted sample rates in Hz."""
 
-LONGEST_JUMP_S = 3600
-"""Seconds that a position may jump forward; more is a broken sender, and would be hours of zeros."""
+LONGEST_JUMP_S = 120
+"""Seconds that a position may jump forward; more is another call, or a broken sender, and a flood of zeros."""
 
 _DRIFT_LIMIT = 0.005
 """Largest correction of a clock, as a share of its rate. Crystals differ by 0.0002; 0.005 is 0.09 semitones."""
@@ -85,7 +85,7 @@ class Door:
 
         samples: int16 or float (full scale 1.0), shape (n, channels); (n,) will do for one channel.
         position: source samples from the start of the call to the first one; None: it follows what came before.
-        Raises BadInput for samples that are no numbers and for a jump of more than an hour.
+        Raises BadInput for samples that are no numbers and for a jump of more than two minutes.
         """
         self._check_open()
         columns = np.atleast_2d(samples.T)

@@ -13,7 +13,10 @@ from pipeline.timebase import Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted:
-    """unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it."""
+    """unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
+
+    warnings: what is wrong with the source, one line each.
+    """
 
     type: Literal["call_started"] = "call_started"
     span: Span
@@ -25,6 +28,7 @@ class CallStarted:
     source: str
     policy: str
     unavailable: dict[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

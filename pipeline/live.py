@@ -19,7 +19,8 @@ import numpy as np
 from models.protocols import Transcriber, Transcript
 from pipeline.call import Call
 from pipeline.errors import Conflict, NotFound, StorageFault
-from pipeline.inputs import EngineResult, Frame, HeardWord, Input, Loss, Mark
+from pipeline.hush import Hush
+from pipeline.inputs import Command, EngineResult, Frame, HeardWord, Input, Loss, Mark
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
 from pipeline.timebase import RATE, TICK, Span
 from pipeline.view import VIEW
@@ -31,6 +32,9 @@ QUEUE = 2 * RATE // TICK
 
 BATCH = 16
 """Frames stepped in one go when they have piled up: half a second, so commands never wait longer."""
+
+UNHEARD = 64
+"""Commands and marks that may wait for audio: more is no person."""
 
 PATIENCE = 60.0
 """Seconds an ended call waits for its last words before it ends with a fault in their place."""
@@ -121,7 +125,8 @@ class LiveCall:
         self._closing: tuple[str, int | None] | None = None
         self._over = asyncio.Event()
         self._lock = Lock()
-        self._paused = False
+        self._hush = Hush()
+        self._unheard = 0
         self._loop = asyncio.get_running_loop()
         self._answers: set[asyncio.Future[EngineResult]] = set()
 
@@ -141,18 +146,32 @@ class LiveCall:
     async def feed(self, items: Sequence[Frame | Loss | Mark]) -> None:
         """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over.
 
-        A mark of the sender goes the same way: a ``resume`` must not overtake the card data before it.
+        Marks go the same way, whoever makes them: a ``resume`` must not overtake the card data before it. A ``pause``
+        withholds at once what is queued already.
         """
         for item in items:
-            if self._closing is not None or self.over:
-                raise Conflict(f"call {self.call_id} has ended")
+            self._check_open()
+            if isinstance(item, Mark):
+                self._count()
+                self._hush.announce(item)
+            elif isinstance(item, Frame):
+                self._unheard = 0
             await self._queue.put(item)
 
-    def admit(self, item: Input) -> None:
-        """Let an input take effect with the next audio. Raises Conflict when the call is over."""
+    def admit(self, item: Command) -> None:
+        """Let a command take effect with the next audio. Raises Conflict when the call is over, or too many wait."""
+        self._check_open()
+        self._count()
+        self._inbox.append(item)
+
+    def _check_open(self) -> None:
         if self._closing is not None or self.over:
             raise Conflict(f"call {self.call_id} has ended")
-        self._inbox.append(item)
+
+    def _count(self) -> None:
+        if self._unheard >= UNHEARD:
+            raise Conflict(f"call {self.call_id}: {UNHEARD} commands wait for its next audio; try again then")
+        self._unheard += 1
 
     async def close(self, reason: str, end: int | None = None) -> None:
         """The audio is over at sample ``end``; idempotent. Does not wait for the last words."""
@@ -192,19 +211,15 @@ class LiveCall:
         steps: list[Step] = []
         for item in (*inbox, *items):
             if isinstance(item, Frame):
-                steps.append(self._call.advance(self._withheld(item)))
+                steps.append(self._call.advance(self._hush.pass_on(item)))
             else:
                 self._admit(item)
         return steps
 
     def _admit(self, item: Input) -> None:
         self._call.admit(item)
-        if isinstance(item, Mark) and item.kind in ("pause", "resume"):
-            self._paused = item.kind == "pause"
-
-    def _withheld(self, frame: Frame) -> Frame:
-        """While card data is spoken nothing is heard, so nothing can be stored."""
-        return Frame(frame.start, np.zeros_like(frame.pcm)) if self._paused else frame
+        if isinstance(item, Mark):
+            self._hush.obey(item, self._call.session.position)
 
     async def _finish(self) -> None:
         assert self._closing is not None
@@ -219,8 +234,13 @@ class LiveCall:
         return [self._call.drain() for _ in range(TAIL)]
 
     def _end(self) -> list[Step]:
+        """Admit what waits, and a fault for every answer that did not come in time."""
+        answered = {item.utterance for item in self._inbox if isinstance(item, EngineResult)}
         for item in self._inbox:
             self._call.admit(item)
+        for number, utterance in list(self._call.session.pending.items()):
+            if number not in answered:
+                self._call.admit(_fault(utterance, f"no answer within {PATIENCE:g} s of the end of the call"))
         return [self._call.end()]
 
     def _fail(self, error: Exception) -> list[Entry]:

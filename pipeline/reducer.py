@@ -106,7 +106,7 @@ class Reducer:
         view = self.view
         view.call_id, view.agent_id, view.policy = event.call_id, event.agent_id, event.policy
         view.source, view.notice_given, view.state = event.source, event.notice_given, "live"
-        view.unavailable = dict(event.unavailable)
+        view.unavailable, view.warnings = dict(event.unavailable), list(event.warnings)
         view.channels = {channel: ChannelView() for channel in event.channels}
         view.prosody = {channel: [] for channel in event.channels}
         view.pace = {channel: [] for channel in event.channels}

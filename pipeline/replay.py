@@ -63,10 +63,10 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """n: line of the journal. expected, found: the two lines; None where one side has no more."""
+    """n: line of the journal. expected, found: the two lines; found is None where the session has no more."""
 
     n: int
-    expected: str | None
+    expected: str
     found: str | None
 
 
@@ -123,10 +123,8 @@ def verify(session: Session, folder: CallFolder) -> Verdict:
         if stepped is None and not finished:
             return Verdict(count, finished, None)
         if stepped is None or encode(stepped) != encode(expected):
-            return Verdict(count, finished, Difference(expected.n, _text(expected), _text(stepped)))
-    extra = next(found, None) if finished else None
-    difference = None if extra is None else Difference(extra.n, None, _text(extra))
-    return Verdict(len(journal), finished, difference)
+            return Verdict(count, finished, Difference(expected.n, encode(expected).decode(), _text(stepped)))
+    return Verdict(len(journal), finished, None)
 
 
 def _text(entry: Entry | None) -> str | None:

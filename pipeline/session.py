@@ -112,6 +112,7 @@ class CallInfo:
 
     notice_given: how the customer was told, empty when not. source: file, door or device.
     unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
+    warnings: what is wrong with the source, one line each.
     """
 
     call_id: str
@@ -121,6 +122,7 @@ class CallInfo:
     source: str = ""
     policy: str = ""
     unavailable: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 TAIL = ticks(2.0)
@@ -128,11 +130,14 @@ TAIL = ticks(2.0)
 
 
 class Session:
-    """One call. ``admit`` inputs, ``step`` frames; after a ``Close``: TAIL silent steps, then ``end``."""
+    """One call. ``admit`` inputs, ``step`` frames; after a ``Close``: TAIL silent steps, then ``end``.
+
+    pending: utterances asked and not yet answered, by number.
+    """
 
     def __init__(self, info: CallInfo, nodes: Sequence[Node]) -> None:
         self.info = info
-        self.pending: set[int] = set()
+        self.pending: dict[int, Utterance] = {}
         self._nodes = nodes
         self._waiting: list[Input] = []
         self._position = 0
@@ -213,7 +218,7 @@ class Session:
         if isinstance(item, Close):
             self._close = item
         elif isinstance(item, EngineResult):
-            self.pending.discard(item.utterance)
+            self.pending.pop(item.utterance, None)
 
     def _announce(self, tick: Tick) -> None:
         info = self.info
@@ -228,11 +233,12 @@ class Session:
                 source=info.source,
                 policy=info.policy,
                 unavailable=info.unavailable,
+                warnings=info.warnings,
             )
         )
 
     def _shut(self, tick: Tick) -> Step:
         self._next = tick._next
         self._position = tick.end
-        self.pending.update(utterance.number for utterance in tick.asked)
+        self.pending.update((utterance.number, utterance) for utterance in tick.asked)
         return Step([*tick.inputs, *tick.events], tick.asked)

@@ -152,7 +152,7 @@ class Policy(Section):
     recording: bool = True
     """Whether audio may be stored; without it a call cannot be replayed."""
     needs_notice: bool = False
-    """Whether affect and recording wait for a notice given to the customer."""
+    """Whether affect and recording need a notice that the customer had when the call began."""
 
 
 POLICIES = {

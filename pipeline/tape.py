@@ -5,7 +5,9 @@ of what is safely encoded as we go, so that a file whose writer was killed opens
 """
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ class Tape:
         self.path = path
         self._samples = 0
         self._stamped = 0
+        self._broken = False
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = soundfile.SoundFile(self._fd, "w", RATE, channels, "PCM_16", format="FLAC", closefd=False)
@@ -45,17 +48,22 @@ class Tape:
                 self._file.flush()
                 self._stamp(self._samples // _BLOCK * _BLOCK)
         except (OSError, soundfile.LibsndfileError) as error:
-            raise StorageFault(f"cannot write {self.path}: {error}; free some space or set storage.folder") from error
+            self._broken = True
+            raise StorageFault(f"cannot write {self.path}: {_why(self.path, error)}") from error
 
     def close(self) -> None:
-        """Finish the file; safe to call twice."""
+        """Finish the file; safe to call twice. After a failed write it ends with what was safely encoded."""
         if self._fd < 0:
             return
         try:
             self._file.close()
         except soundfile.LibsndfileError as error:
-            raise StorageFault(f"cannot finish {self.path}: {error}") from error
+            self._broken = True
+            raise StorageFault(f"cannot finish {self.path}: {_why(self.path, error)}") from error
         finally:
+            if self._broken:
+                with suppress(OSError):  # the disk may be gone altogether
+                    self._stamp(self._stamped)
             os.close(self._fd)
             self._fd = -1
 
@@ -63,6 +71,12 @@ class Tape:
         head = int.from_bytes(os.pread(self._fd, 8, _LENGTH_AT), "big")
         os.pwrite(self._fd, (head >> 36 << 36 | length).to_bytes(8, "big"), _LENGTH_AT)
         self._stamped = length
+
+
+def _why(path: Path, error: Exception) -> str:
+    """libsndfile says "System error" for every refusal of the system; a full disk is told apart by looking."""
+    full = shutil.disk_usage(path.parent).free < 1_000_000
+    return f"{'no space left on device' if full else error}; free some space or set storage.folder"
 
 
 def frames(path: Path) -> Iterator[Frame]:

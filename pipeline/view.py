@@ -166,7 +166,7 @@ class ScoresView:
 class View:
     """n: number of the last event. now_ms: audio heard. advice: the latest alert that still stands raised.
 
-    unavailable: measure to the reason why this call cannot have it.
+    unavailable: measure to the reason why this call cannot have it. warnings: what is wrong with the source.
     """
 
     call_id: str = ""
@@ -180,6 +180,7 @@ class View:
     now_ms: int = 0
     duration_s: float = 0.0
     unavailable: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     channels: dict[Channel, ChannelView] = field(default_factory=dict)
     advice: AlertView | None = None
     overlap: OverlapView | None = None

@@ -79,6 +79,10 @@ def _explain(score: Score) -> str:
     return f"{score.kind} {score.value:.2f} ({named})"
 
 
+STANDS = samples(20.0)
+"""Samples for which a pace stands without a newer one: who is silent no longer rushes."""
+
+
 class _PaceWatcher(Watcher):
     def __init__(self, when: OnPace) -> None:
         self._when = when
@@ -90,6 +94,8 @@ class _PaceWatcher(Watcher):
             if pace.channel is self._when.channel and pace.relative is not None:
                 ends = Reason.OVER if pace.relative < self._when.below else None
                 self._fast = (number, pace) if pace.relative >= self._when.above else None
+        if self._fast is not None and tick.end - self._fast[1].at > STANDS:
+            self._fast, ends = None, Reason.FADED
         if self._fast is None:
             return Signal(ends=ends)
         number, pace = self._fast

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -108,6 +109,7 @@ def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job
         agent_id=wanted.agent_id,
         notice_given=wanted.notice_given,
         source=title,
+        warnings=tuple(recording.warnings),
     )
     return Job(title, info, recording, samples)
 
@@ -123,6 +125,8 @@ def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
 def _one(job: Job, bench: Bench, wanted: Wanted) -> int:
     try:
         view = _analysed(job, bench)
+    except BadInput as error:  # of the recording, which names its file itself
+        return _said(error)
     except CalmlineError as error:
         return _said(error, job.title)
     if wanted.json:
@@ -138,7 +142,8 @@ def _analysed(job: Job, bench: Bench) -> View:
     if bench.archive is None:
         call = Call(session)
     else:
-        call = bench.archive.record(session, bench.settings, bench.engines.identities)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        call = bench.archive.record(session, bench.settings, bench.engines.identities, started=started)
     ask = bench.pool.ask if bench.pool is not None else None
     recorder = Recorder(call, ask, bench.settings.words.nominal_delay_s)
     try:

@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-import sample_audio
 from api import logs
 from api.app import create_app
 from api.calls import Desk
@@ -29,8 +28,11 @@ from api.config import Config, Server
 from pipeline.channel import TWO_CHANNEL
 from pipeline.errors import BadInput, EngineFault
 from pipeline.graph import Engines
+from pipeline.journal import CallFolder
 
 AGENT = "demo"
+INTERRUPTED = 130
+"""Exit code when the call was not played to its end."""
 BLOCK_S = 0.1
 """Seconds of audio in one message."""
 QUIET = 40
@@ -45,11 +47,9 @@ class Sample:
     speed: float
 
 
-def run(config: Config, *, call: str, speed: float, once: bool) -> int:
-    try:
-        sample = Sample(sample_audio.path(call), speed)
-    except KeyError as error:
-        raise BadInput(str(error.args[0])) from None
+def run(config: Config, *, file: Path, speed: float, once: bool) -> int:
+    """file: of the sample call."""
+    sample = Sample(file, speed)
     server, key = _local(config.server)
     with _listener(server) as listener:
         config = config.model_copy(update={"server": server})
@@ -70,6 +70,8 @@ def _listener(server: Server) -> socket.socket:
     try:
         return reserve(server.host, server.port)
     except BadInput:
+        if "port" in server.model_fields_set:  # somebody chose it
+            raise
         note(f"port {server.port} is in use; taking a free one")
         return reserve(server.host, 0)
 
@@ -77,17 +79,24 @@ def _listener(server: Server) -> socket.socket:
 async def _demo(config: Config, engines: Engines, listener: socket.socket, key: str, sample: Sample, once: bool) -> int:
     app, url, call_id = create_app(config, engines), address(listener, config.server), new_id("demo")
     desk: Desk = app.state.desk
+    done = False
     with interrupts() as stop:
         async with serving(app, listener, config.server):
             out.print(f"overlay: {url}/overlay?agent={AGENT}", soft_wrap=True)
             note(f"playing {sample.file.stem} at {sample.speed:g} x real time as call {call_id}; Ctrl-C stops")
-            if not await _unless(stop, _play(desk, url, key, sample, call_id)):
-                return 130
-            conclude(desk.archive.folder(call_id))
-            if not once:
-                note("the server stays up so that you can look around; Ctrl-C ends it")
-                await stop.wait()
-    return 0
+            done = await _unless(stop, _play(desk, url, key, sample, call_id))
+            if done:
+                await _look_around(desk.archive.folder(call_id), stop, once)
+    if not done and desk.archive.exists(call_id):  # the server has gone, so the call has its last words
+        conclude(desk.archive.folder(call_id))
+    return 0 if done else INTERRUPTED
+
+
+async def _look_around(folder: CallFolder, stop: asyncio.Event, once: bool) -> None:
+    conclude(folder)
+    if not once:
+        note("the server stays up so that you can look around; Ctrl-C ends it")
+        await stop.wait()
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -51,10 +51,16 @@ def find(config: Config, call: str) -> CallFolder:
         return CallFolder(path.resolve())
     if path.is_dir() or "/" in call:
         raise BadInput(f"{call} holds no journal.jsonl; give a call id or the folder of a call")
+    return find_stored(config, call)
+
+
+def find_stored(config: Config, call_id: str) -> CallFolder:
+    """Raises NotFound, which says how to find the right id, or BadInput."""
     try:
-        return Archive(config.calls_folder, config.settings.storage.max_gb).folder(call)
+        return Archive(config.calls_folder, config.settings.storage.max_gb).folder(call_id)
     except NotFound:
-        raise NotFound(f"no stored call {call} in {config.calls_folder}") from None
+        hint = "calmline calls lists those that are there"
+        raise NotFound(f"no stored call {call_id} in {config.calls_folder}; {hint}") from None
 
 
 def stored_view(folder: CallFolder) -> View:

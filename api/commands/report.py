@@ -109,7 +109,8 @@ def _parties(view: View) -> Table:
     table.add_row("talk share", *(_percent(party.talk_share) for party in parties))
     table.add_row("words per minute", *(_number(party.wpm, "{:.0f}") for party in parties))
     if len(parties) > 1:
-        table.add_row("interruptions made", *(str(party.interruptions) for party in parties))
+        unmeasured = "talk_over" in view.unavailable
+        table.add_row("interruptions made", *("-" if unmeasured else str(each.interruptions) for each in parties))
         table.add_row("peak anger", *(_peak(view, channel, Channel.CUSTOMER) for channel in view.channels))
         table.add_row("peak tension", *(_peak(view, channel, Channel.AGENT) for channel in view.channels))
     return table
@@ -123,12 +124,12 @@ def _peak(view: View, channel: Channel, owner: Channel) -> str:
 def _counts(view: View) -> str:
     cleared_count = sum(alert.cleared_ms is not None for alert in view.alerts)
     counts = [
-        _many(len(view.overlaps), "overlap"),
+        "overlaps -" if "talk_over" in view.unavailable else _many(len(view.overlaps), "overlap"),
         f"{_many(len(view.silences), 'silence')} over 3 s ({moment(view.non_talk_ms)})",
         f"{_many(len(view.alerts), 'alert')} raised, {cleared_count} cleared",
     ]
     if view.rejected:
-        counts.append(f"{_many(view.rejected, 'text')} refused")
+        counts.append(f"{_many(view.rejected, 'utterance')} not understood")
     if view.gaps:
         counts.append(_many(len(view.gaps), "gap"))
     return " · ".join(counts)

@@ -32,6 +32,7 @@ async def _serve(config: Config, engines: Engines, listener: socket.socket) -> N
     with interrupts() as stop:
         async with serving(create_app(config, engines), listener, config.server):
             note(f"listening on {url} · policy {config.settings.policy.name} · {url}/overlay · Ctrl-C stops")
+            note(f"calls are kept in {config.calls_folder}")
             await stop.wait()
             note("stopping: calls in progress get their last words")
     note("stopped")

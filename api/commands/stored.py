@@ -6,6 +6,7 @@ import typer
 
 from api.commands.console import err, out
 from api.commands.listing import listing
+from api.commands.replay import find_stored
 from api.config import Config
 from pipeline.archive import Archive
 from pipeline.errors import BadInput
@@ -23,7 +24,7 @@ def delete(config: Config, call_ids: Sequence[str], *, yes: bool) -> int:
     """All are there and agreed to before the first one goes. Raises NotFound, or BadInput for a no."""
     archive = _archive(config)
     for call_id in call_ids:
-        archive.folder(call_id)
+        find_stored(config, call_id)
     if not yes:
         _confirm(call_ids)
     with listing(config) as store:

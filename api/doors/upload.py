@@ -37,11 +37,15 @@ class Stopped(CalmlineError):
 
 @dataclass(slots=True)
 class Received:
-    """An uploaded recording that has been read through once. ``folder`` holds it and goes with it."""
+    """An uploaded recording that has been read through once. ``folder`` holds it and goes with it.
+
+    warnings: what is wrong with it, one line each.
+    """
 
     recording: Recording
     folder: Path
     frames: int
+    warnings: tuple[str, ...] = ()
 
     def drop(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -57,7 +61,7 @@ def receive(files: Sequence[tuple[str, BinaryIO]], agent_channel: AgentChannel) 
         paths = [_keep(folder / str(index), name, content) for index, (name, content) in enumerate(files)]
         recording = open_recording(paths, agent_channel=agent_channel)
         frames = sum(isinstance(item, Frame) for item in recording.frames())
-        return Received(recording, folder, frames)
+        return Received(recording, folder, frames, tuple(_unplaced(line, folder) for line in recording.warnings))
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, BadInput):
@@ -103,14 +107,22 @@ class Job:
 class Uploads:
     """Recordings being analysed or waiting for it. ended: told once a call's files are finished.
 
-    ask: the shared recogniser. nominal_delay: seconds. Everything but the analysis runs on the event loop.
+    took: told how many frames were taken in. ask: the shared recogniser. nominal_delay: seconds. Everything but the
+    analysis, and ``took`` in it, runs on the event loop.
     """
 
-    def __init__(self, ask: Ask | None, nominal_delay: float, ended: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        ask: Ask | None,
+        nominal_delay: float,
+        ended: Callable[[str], Awaitable[None]],
+        took: Callable[[int], None],
+    ) -> None:
         self.jobs: dict[str, Job] = {}
         self._ask = ask
         self._delay = nominal_delay
         self._ended = ended
+        self._took = took
         self._lane = ThreadPoolExecutor(1, thread_name_prefix="upload")
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -157,4 +169,6 @@ class Uploads:
             if self._stopping:
                 raise Stopped("the server stopped before all of it was analysed; upload it again")
             yield item
-            job.done += isinstance(item, Frame)
+            if isinstance(item, Frame):
+                job.done += 1
+                self._took(1)

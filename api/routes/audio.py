@@ -16,6 +16,7 @@ FLAC = "audio/flac"
 _CHUNK = 64 * 1024
 
 
+@router.head("/calls/{call_id}/audio", include_in_schema=False)
 @router.get(
     "/calls/{call_id}/audio",
     response_class=Response,
@@ -32,14 +33,16 @@ def audio(request: Request, desk: TheDesk, folder: Folder) -> Response:
     if not path.exists():
         raise NotFound(f"call {folder.path.name} has no stored audio: its policy keeps none")
     if folder.path.name in desk.in_progress and "range" not in request.headers:
-        return _so_far(path)
+        return _so_far(path, request.method)
     return FileResponse(path, media_type=FLAC)
 
 
-def _so_far(path: Path) -> Response:
+def _so_far(path: Path, method: str) -> Response:
     """The file as long as it is now: it grows while it is sent, and the promised length must hold."""
     size = path.stat().st_size
     headers = {"content-length": str(size), "accept-ranges": "bytes"}
+    if method == "HEAD":
+        return Response(media_type=FLAC, headers=headers)
     return StreamingResponse(_bytes(path, size), media_type=FLAC, headers=headers)
 
 

@@ -162,6 +162,7 @@ async def bring(
         agent_id=agent_id,
         notice_given=notice_given,
         source="upload",
+        warnings=received.warnings,
     )
     await desk.analyse(info, received)
     return JSONResponse({"call_id": call_id}, 202, {"Location": f"/calls/{call_id}"})
@@ -172,28 +173,28 @@ def _taken(call_id: str) -> Response:
     return JSONResponse({"detail": detail}, 409)
 
 
-@router.get("/calls", responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}})
+@router.get("/calls", responses={status: {"model": Problem} for status in (400, 401, 403, 503)})
 def calls(
     desk: TheDesk,
     who: Seer,
-    agent: Annotated[str | None, Query(max_length=100, description="Only this agent's")] = None,
+    agent_id: Annotated[str | None, Query(max_length=100, description="Only this agent's")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Calls:
     """Calls, newest first. Agents see their own."""
     if who.only_agent is not None:
-        if agent not in (None, who.only_agent):
+        if agent_id not in (None, who.only_agent):
             return Calls(calls=[], total=0)
-        agent = who.only_agent
-    rows, total = desk.store.page(agent, limit, offset)
-    return Calls(calls=[Summary.model_validate(row) for row in rows], total=total)
+        agent_id = who.only_agent
+    rows, total = desk.store.page(agent_id, limit, offset)
+    return Calls(calls=[Summary.model_validate(desk.current(row)) for row in rows], total=total)
 
 
 @router.get("/calls/{call_id}", responses=PROBLEMS)
 def call(desk: TheDesk, folder: Folder) -> Detail:
     """One call, and how far its analysis is."""
     call_id = folder.path.name
-    return _detail(desk, desk.store.get(call_id), desk.store.alerts(call_id), desk.store.notes(call_id))
+    return _detail(desk, desk.current(desk.store.get(call_id)), desk.store.alerts(call_id), desk.store.notes(call_id))
 
 
 def _detail(desk: Desk, row: CallRow, alerts: Sequence[AlertRow], notes: Sequence[NoteRow]) -> Detail:
@@ -232,7 +233,7 @@ def events(
 async def mark(desk: TheDesk, folder: Folder, who: Answerer, marked: Marked) -> Accepted:
     """Say what happens at the phone: hold, pause for card data, transfer, notice given and so on."""
     call_id = folder.path.name
-    desk.mark(call_id, Mark(kind=marked.kind, channel=marked.channel, by=who.name, note=marked.note))
+    await desk.mark(call_id, Mark(kind=marked.kind, channel=marked.channel, by=who.name, note=marked.note))
     return Accepted(call_id=call_id)
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,6 +18,7 @@ from api.doors import upload as uploading
 from pipeline.archive import Archive
 from pipeline.graph import Engines
 from pipeline.journal import read_entries
+from pipeline.live import LiveCall
 from pipeline.tape import read
 from tests.api.conftest import LocalClient, Served, calling, said, stop, upload, wav
 from tests.fakes import AlertNode, FakeTranscriber, fake_engines, silence, speech, stereo
@@ -181,17 +183,52 @@ def test_file_names_are_made_harmless(client: LocalClient) -> None:
         ({"call_id": "../x"}, 400),
         ({"call_id": ".hidden"}, 400),
         ({"call_id": "a b"}, 400),
-        ({"call_id": "x" * 101}, 422),
-        ({"agent_channel": "middle"}, 422),
-        ({"agent_id": "x" * 101}, 422),
+        ({"call_id": "x" * 101}, 400),
+        ({"agent_channel": "middle"}, 400),
+        ({"agent_id": "x" * 101}, 400),
     ],
 )
 def test_bad_fields(client: LocalClient, fields: dict[str, str], status: int) -> None:
     assert upload(client, wav(CALL), **fields).status_code == status
 
 
+def test_what_is_refused_is_not_repeated(client: LocalClient) -> None:
+    call_id = analysed(client)
+    for body in ({"kind": "4111 1111"}, {"kind": "hold", "note": ["4111 1111"]}, "4111 1111"):
+        answer = client.post(f"/calls/{call_id}/marks", json=body)
+        assert answer.status_code == 400
+        assert "4111" not in answer.text
+        assert list(answer.json()) == ["detail"]
+        assert "\n" not in answer.json()["detail"]
+
+
+def test_a_truncated_upload_says_so(client: LocalClient) -> None:
+    analysed(client, wav(CALL)[:60_000], call_id="cut")
+    (warning,) = client.get("/calls/cut/view").json()["warnings"]
+    assert warning.startswith("0.wav: ends at 0.9 s although its header promises 3.5 s")
+
+
+def test_an_upload_has_its_time_of_day(client: LocalClient) -> None:
+    analysed(client, call_id="now")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(client.get("/calls/now").json()["started"])) < timedelta(
+        minutes=1
+    )
+
+
+def test_no_call_id_can_reach_the_list(configured: Callable[..., Config], engines: Engines, calls_folder: Path) -> None:
+    taken = ["calls.db", "calls.db-journal", "calls.db-wal"]
+    with LocalClient(create_app(configured(), engines)) as client:
+        for call_id in taken:
+            analysed(client, call_id=call_id)
+        assert upload(client, wav(CALL), call_id=".calls.db-journal").status_code == 400
+    with LocalClient(create_app(configured(), engines)) as client:
+        assert client.app.state.desk.store.reindex(Archive(calls_folder, 1.0)) == 3  # type: ignore[attr-defined]
+        assert sorted(call["id"] for call in client.get("/calls").json()["calls"]) == taken
+        assert client.delete("/calls/calls.db-journal").status_code == 204
+
+
 def test_an_upload_without_a_file(client: LocalClient) -> None:
-    assert client.post("/calls", data={"call_id": "x"}).status_code == 422
+    assert client.post("/calls", data={"call_id": "x"}).status_code == 400
 
 
 def test_an_id_is_taken_once(client: LocalClient) -> None:
@@ -264,14 +301,16 @@ def test_the_list_is_paged_newest_first(client: LocalClient, monkeypatch: pytest
     pages = [client.get(f"/calls?limit=2&offset={offset}").json() for offset in (0, 2, 4, 6)]
     assert [call["id"] for page in pages for call in page["calls"]] == ids
     assert {page["total"] for page in pages} == {5}
-    bobs = client.get("/calls?agent=bob").json()
+    bobs = client.get("/calls?agent_id=bob").json()
     assert {call["id"] for call in bobs["calls"]} == {"c1", "c3"}
     assert bobs["total"] == 2
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "offset=-1", "limit=x"])
 def test_bad_pages(client: LocalClient, query: str) -> None:
-    assert client.get(f"/calls?{query}").status_code == 422
+    answer = client.get(f"/calls?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith(f"query.{query.split('=')[0]}: Input should be ")
 
 
 # one call
@@ -314,6 +353,14 @@ def test_audio_comes_in_ranges(client: LocalClient, calls_folder: Path) -> None:
     assert beyond.status_code == 416
 
 
+def test_the_length_of_the_audio_can_be_asked(client: LocalClient) -> None:
+    call_id = analysed(client)
+    head, whole = client.head(f"/calls/{call_id}/audio"), client.get(f"/calls/{call_id}/audio")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+    assert head.headers["accept-ranges"] == "bytes"
+
+
 def test_without_recording_there_is_no_audio(configured: Callable[..., Config], engines: Engines) -> None:
     with LocalClient(create_app(configured(policy="measures-only"), engines)) as client:
         call_id = analysed(client)
@@ -345,6 +392,7 @@ def test_a_live_call_is_listed_viewed_and_heard(server: Served) -> None:
                 pass
         assert http.get("/calls/c1").json()["duration_s"] > 1.5
         assert http.get("/calls/c1/view").json()["now_ms"] > 1500
+        assert http.head("/calls/c1/audio").status_code == 200
         audio = http.get("/calls/c1/audio")
         assert audio.content.startswith(b"fLaC")
         assert int(audio.headers["content-length"]) == len(audio.content)
@@ -380,7 +428,7 @@ def test_after_the_call_a_dismissal_is_a_note(client: LocalClient, calls_folder:
     number = client.get(f"/calls/{call_id}").json()["raised"][0]["n"]
     assert client.post(f"/calls/{call_id}/alerts/{number}/ack").status_code == 409
     assert client.post(f"/calls/{call_id}/alerts/1/dismiss").status_code == 404
-    assert client.post(f"/calls/{call_id}/alerts/0/dismiss").status_code == 422
+    assert client.post(f"/calls/{call_id}/alerts/0/dismiss").status_code == 400
     assert client.post(f"/calls/{call_id}/alerts/{number + 999}/ack").status_code == 404
     assert client.post(f"/calls/none/alerts/{number}/dismiss").status_code == 404
     assert client.post(f"/calls/{call_id}/alerts/{number}/dismiss").status_code == 202
@@ -406,8 +454,42 @@ def test_a_mark_reaches_the_call(server: Served) -> None:
 )
 def test_bad_marks(client: LocalClient, body: dict[str, Any]) -> None:
     call_id = analysed(client)
-    assert client.post(f"/calls/{call_id}/marks", json=body).status_code == 422
+    assert client.post(f"/calls/{call_id}/marks", json=body).status_code == 400
     assert client.post("/calls/none/marks", json={"kind": "hold"}).status_code == 404
+
+
+def test_a_mark_waits_behind_the_audio_before_it(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    fed: list[Any] = []
+
+    async def feed(self: LiveCall, items: Any) -> None:
+        fed.extend(items)
+
+    with calling(server) as socket:
+        with monkeypatch.context() as patch:
+            patch.setattr(LiveCall, "feed", feed)
+            assert server.http.post("/calls/c1/marks", json={"kind": "pause"}).status_code == 202
+        stop(socket)
+    (mark,) = fed
+    assert (mark.kind, mark.by) == ("pause", "local")
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_call_whose_last_row_could_not_be_written_is_not_live(
+    server: Served, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        with calling(server) as socket:
+            patch.setattr(server.desk.store, "project", refuse)
+            socket.send(CALL.tobytes())
+            stop(socket)
+        if full:
+            assert server.http.get("/calls").json()["calls"][0]["state"] == "interrupted"
+            assert server.http.get("/calls/c1").json()["state"] == "interrupted"
+    assert server.http.get("/calls").json()["calls"][0]["state"] == "ended"
+    assert server.http.get("/calls/c1").json()["duration_s"] == 3.5
 
 
 def test_two_calls_do_not_cross(configured: Callable[..., Config], serve: Any) -> None:
@@ -441,7 +523,7 @@ def test_an_archive_of_elsewhere_is_listed_at_the_start(
 ) -> None:
     with LocalClient(create_app(configured(), engines)) as client:
         call_id = analysed(client)
-    (calls_folder / "calls.db").unlink()
+    (calls_folder / ".calls.db").unlink()
     with LocalClient(create_app(configured(), engines)) as client:
         assert [call["id"] for call in client.get("/calls").json()["calls"]] == [call_id]
     assert list(Archive(calls_folder, 1.0).ids()) == [call_id]

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import jsonschema
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 import sample_audio
 from api.cli import run
-from api.commands import context
+from api.commands import analyze, context
 from pipeline import graph
 from pipeline.journal import Journal, _refused
 from pipeline.settings import Settings
@@ -144,6 +145,38 @@ def test_silence_is_a_call_without_words(loaded, calls, tmp_path, capsys):
     assert view["channels"]["agent"]["talk_share"] is None
     assert "no speech was found" in captured.err
     assert not calls.exists()
+
+
+def test_a_truncated_recording_says_so_in_its_view(loaded, calls, tmp_path, capsys):
+    file = tmp_path / "cut.wav"
+    write(file, np.zeros((32_000, 2)))
+    file.write_bytes(file.read_bytes()[:64_044])
+    assert run(["analyze", "cut.wav", "--json", "--call-id", "cut"]) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert warning.startswith("cut.wav: ends at 1.0 s although its header promises 2.0 s")
+    assert run(["calls", "--json"]) == 0
+    (call,) = json.loads(capsys.readouterr().out)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(call["started"])) < timedelta(minutes=1)
+
+
+def test_a_file_that_changes_meanwhile_is_named_once(loaded, calls, tmp_path, monkeypatch, capsys):
+    file, bench = write(tmp_path / "v.wav", np.zeros((32_000, 2))), analyze._bench
+
+    def change(*arguments):
+        write(tmp_path / "v.wav", np.zeros((16_000, 2)))
+        return bench(*arguments)
+
+    monkeypatch.setattr(analyze, "_bench", change)
+    assert run(["analyze", file, "--policy", "standard"]) == 2
+    assert _only_line(capsys) == (
+        f"calmline: {file}: the file changed after it was opened; start again once nothing writes to it"
+    )
+
+
+def test_what_was_not_measured_is_not_nought(loaded, calls, tmp_path, capsys):
+    mono = write(tmp_path / "mono.wav", np.zeros(64_000))
+    assert run(["analyze", mono, "--no-store"]) == 0
+    assert "overlaps - · 1 silence over 3 s" in capsys.readouterr().out
 
 
 def test_a_pair_of_mono_files_is_one_call(loaded, calls, tmp_path, capsys):

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 import typer
 
+import sample_audio
 from api import cli
 from api.cli import run
 from api.commands import stored
@@ -104,16 +105,77 @@ def test_calls_are_listed_anew(archive, calls, capsys):
     assert capsys.readouterr().out == f"2 calls listed from {calls}\n"
 
 
+def test_stored_calls_are_shown_newest_first(archive, capsys):
+    assert run(["calls"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["id", "started", "(UTC)", "duration", "state", "agent", "alerts", "peak", "anger"]
+    assert [row.split()[0] for row in rows] == ["two", "one"]
+    assert rows[0].split()[-5:] == ["00:00", "ended", "-", "0", "-"]
+
+
+def test_stored_calls_are_shown_as_json(archive, capsys):
+    assert run(["calls", "--json", "--limit", "1"]) == 0
+    (call,) = json.loads(capsys.readouterr().out)
+    assert (call["id"], call["state"], call["peak_anger"]) == ("two", "ended", None)
+
+
+def test_more_calls_than_shown_are_told(archive, capsys):
+    assert run(["calls", "--limit", "1"]) == 0
+    assert capsys.readouterr().err == "calmline: 1 of 2 calls; --limit 2 shows all\n"
+
+
+def test_without_calls_there_is_a_hint_and_nothing_is_made(calls, capsys):
+    assert run(["calls"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "calmline demo" in captured.err
+    assert not calls.exists()
+
+
+def test_a_call_that_is_named_like_the_list_does_no_harm(archive, calls, capsys):
+    (calls / "one").rename(calls / "calls.db-journal")
+    assert run(["reindex"]) == 0
+    assert run(["calls", "--json"]) == 0
+    assert {call["id"] for call in json.loads(capsys.readouterr().out.splitlines()[1])} == {"calls.db-journal", "two"}
+
+
+@pytest.mark.parametrize("name", ["CALMLINE_SPEACH__ONSET", "CALMLINE_SPEECH_ONSET", "CALMLINE_POLCY"])
+def test_a_variable_that_names_no_section_is_refused(name, monkeypatch, capsys):
+    monkeypatch.setenv(name, "0.6")
+    assert run(["calls"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"calmline: unknown variable {name}: ")
+
+
+def test_no_flag_shows_a_type(capsys):
+    for command in COMMANDS:
+        assert run([*command, "--help"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert not [line for line in lines if "<bool>" in line and "--help" not in line]
+
+
+def test_defaults_are_shown(capsys):
+    assert run(["serve", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"[default: ({value})]" in text for value in ("127.0.0.1", "8765", "eu-workplace"))
+
+
+def test_help_names_every_sample_call(capsys):
+    assert run(["demo", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in sample_audio.names())
+
+
 def test_a_call_is_deleted_with_its_folder(archive, calls, capsys):
     assert run(["delete", "one", "--yes"]) == 0
     assert [path.parent.name for path in calls.glob("*/journal.jsonl")] == ["two"]
     assert run(["replay", "one"]) == 2
-    assert f"no stored call one in {calls}" in capsys.readouterr().err
+    assert f"no stored call one in {calls}; calmline calls lists" in capsys.readouterr().err
 
 
 def test_a_wrong_id_deletes_nothing(archive, calls, capsys):
     assert run(["delete", "one", "none", "--yes"]) == 2
-    assert "no stored call none" in capsys.readouterr().err
+    assert f"no stored call none in {calls}; calmline calls lists" in capsys.readouterr().err
     assert len(list(calls.glob("*/journal.jsonl"))) == 2
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,8 @@ import soundfile
 import sample_audio
 from api.cli import run
 from api.commands import context, listen
+from api.commands import demo as demo_command
+from api.config import Server
 from api.store import Store
 from pipeline import tape
 from pipeline.channel import TWO_CHANNEL
@@ -78,10 +81,38 @@ def test_the_journal_of_a_demo_verifies(demo, here, capsys):
 def test_a_demo_is_interrupted_without_a_traceback(home):
     with start(home, "demo", "--port", "0") as process:
         assert process.stdout.readline().startswith("overlay: ")
+        while not process.stdout.readline().startswith("00:"):
+            pass
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+    assert "talk share" in out
+    folder = out.splitlines()[-1].removeprefix("journal: ").removesuffix("/journal.jsonl")
+    assert list(read_entries(Path(folder) / "journal.jsonl"))[-1].item.type == "call_ended"
+    assert "connection lost" in out
+
+
+def test_a_demo_that_was_heard_to_its_end_is_left_with_ctrl_c(home):
+    with start(home, "demo", "--port", "0", "--speed", "50") as process:
+        while "the server stays up" not in (line := process.stderr.readline()):
+            assert line, "the demo ended by itself"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_demo_takes_no_other_port_than_the_one_asked_for(here, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert run(["demo", "--once", "--port", str(taken.getsockname()[1])]) == 2
+    assert "address already in use" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_demo_takes_another_port_than_the_usual_one():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = Server.model_construct(set(), port=taken.getsockname()[1])
+        with demo_command._listener(server) as listener:
+            assert listener.getsockname()[1] != taken.getsockname()[1]
 
 
 def test_a_killed_demo_is_whole_up_to_its_last_second_and_comes_back_into_the_list(tmp_path, monkeypatch, capsys):
@@ -94,7 +125,7 @@ def test_a_killed_demo_is_whole_up_to_its_last_second_and_comes_back_into_the_li
     last = list(read_entries(folder / "journal.jsonl"))[-1]
     assert last.at / 16_000 > 30
     assert tape.length(folder / "audio.flac") / 16_000 > last.at / 16_000 - 1
-    for file in calls.glob("calls.db*"):
+    for file in calls.glob(".calls.db*"):
         file.unlink()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CALMLINE_STORAGE__FOLDER", str(calls))
@@ -109,13 +140,14 @@ def test_a_killed_demo_is_whole_up_to_its_last_second_and_comes_back_into_the_li
 
 def test_there_is_no_demo_of_an_unknown_call(here, capsys):
     assert run(["demo", "--call", "none", "--once"]) == 2
-    assert "no sample call 'none'; there are: billing_dispute" in capsys.readouterr().err
+    assert _only_line(capsys).startswith("calmline: no sample call 'none'; there are: billing_dispute")
 
 
 def test_a_server_drains_on_sigterm(home):
     with start(home, "serve", "--port", "0") as process:
         lines = iter(process.stderr.readline, "")
         assert any("listening on http://127.0.0.1:" in line for line in lines)
+        assert f"calls are kept in {home / 'stored' / 'calls'}" in next(lines)
         process.terminate()
         rest = list(lines)
     assert process.returncode == 0

@@ -95,6 +95,29 @@ def test_entries_that_were_written_but_not_published_come_in_the_end(tmp_path: P
     asyncio.run(run())
 
 
+def test_a_page_that_waits_gets_what_was_written_but_not_published(tmp_path: Path) -> None:
+    """It has caught up and hears the topic, so only the journal can tell it the rest."""
+
+    async def run() -> None:
+        call = Written(tmp_path)
+        call.write(2)
+        follower = call.hub.follow(call.folder, 0)
+        got = [await anext(follower) for _ in events(0, 2)]
+        waiting = asyncio.ensure_future(anext(follower))
+        topic = call.hub.topic("c1")
+        assert topic is not None
+        while not topic.pages:
+            await asyncio.sleep(0.001)
+        call.write(6, publish=2)
+        got.append(await waiting)
+        assert got == events(0, 4)
+        call.end()
+        got += [text async for text in follower]
+        assert got == events(0, 8)
+
+    asyncio.run(run())
+
+
 def test_what_waits_is_bounded_in_bytes(tmp_path: Path) -> None:
     async def run() -> None:
         call = Written(tmp_path, limit=1000)

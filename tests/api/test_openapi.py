@@ -46,6 +46,14 @@ def test_every_route_is_described(client: LocalClient) -> None:
     }
 
 
+def test_what_cannot_be_used_is_400_everywhere(client: LocalClient) -> None:
+    schema = client.get("/openapi.json").json()
+    answers = [set(each["responses"]) for path in schema["paths"].values() for each in path.values()]
+    assert not any("422" in each for each in answers)
+    assert sum("400" in each for each in answers) >= len(answers) - 2
+    assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
 def test_answers_are_as_described(client: LocalClient) -> None:
     import jsonschema
 

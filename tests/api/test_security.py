@@ -191,7 +191,7 @@ def test_an_agent_sees_own_calls_only(stored: TestClient) -> None:
     mine = stored.get("/calls", headers=bearer("bob-token")).json()
     assert [call["id"] for call in mine["calls"]] == ["bob-1"]
     assert mine["total"] == 1
-    assert stored.get("/calls?agent=amy", headers=bearer("bob-token")).json() == {"calls": [], "total": 0}
+    assert stored.get("/calls?agent_id=amy", headers=bearer("bob-token")).json() == {"calls": [], "total": 0}
     assert stored.get("/calls", headers=bearer("s-token")).json()["total"] == 2
     assert stored.get("/calls/bob-1", headers=bearer("bob-token")).status_code == 200
 

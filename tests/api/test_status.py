@@ -9,7 +9,7 @@ import pytest
 from api.app import create_app
 from api.config import Config
 from pipeline.graph import Engines
-from tests.api.conftest import LocalClient, Served, calling, said, stop
+from tests.api.conftest import LocalClient, Served, calling, said, stop, upload, wav
 from tests.fakes import FakeTranscriber, fake_engines, silence, speech, stereo
 
 CALL = stereo([speech(1.0), silence(1.0)], [silence(1.2), speech(0.8, seed=1)])
@@ -55,6 +55,21 @@ def test_metrics_count_what_happens(serve: Callable[..., object], server: Served
     assert value(text, "calmline_engine_queue") == 0
     assert value(text, "calmline_stored_bytes") > 1000
     assert "c1" not in text
+
+
+def test_metrics_count_uploads_and_no_creation_times(client: LocalClient) -> None:
+    assert upload(client, wav(CALL), call_id="up").status_code == 202
+    with client.websocket_connect("/live/up") as socket:
+        while socket.receive_json()["event"]["type"] != "call_ended":
+            pass
+    text = client.get("/metrics").text
+    assert value(text, "calmline_ticks_total") == -(-len(CALL) // 512)
+    assert value(text, "calmline_audio_seconds_total") == pytest.approx(2.0, abs=0.05)
+    assert "_created" not in text
+
+
+def test_no_page_loads_anything_from_elsewhere(client: LocalClient) -> None:
+    assert [client.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [404, 404, 200]
 
 
 def test_the_engine_queue_is_visible(serve: Callable[..., object], config: Config) -> None:

@@ -161,6 +161,13 @@ def test_acknowledge_then_over() -> None:
     assert [(e.state, e.reason) for e in anger][1:] == [("acknowledged", "acknowledge"), ("cleared", "over")]
 
 
+def test_a_second_acknowledgement_changes_nothing() -> None:
+    script = [score(2, 0.5), score(4, 0.5), score(9, 0.1)]
+    number = next(e.n for e in advised(script, 12) if isinstance(e.item, Alert))
+    twice = [(second, Command(kind="acknowledge", alert=number)) for second in (5.0, 6.0)]
+    assert [e.state for e in events(advised(script, 12, twice), Alert)] == ["raised", "acknowledged", "cleared"]
+
+
 def test_a_dismissed_alert_is_cleared_and_a_second_command_changes_nothing() -> None:
     script = [score(2, 0.5), score(4, 0.5)]
     number = next(e.n for e in advised(script, 12) if isinstance(e.item, Alert))
@@ -179,7 +186,7 @@ def test_a_waiting_customer_raises_and_the_answer_clears() -> None:
 
     turn = Turn(span=Span(0, RATE), at=samples(4), channel=C, talk=RATE, fto=None)
     kinds = told(advised([(4, turn), silence(4.1, 1.0, opened=True), silence(9, 1.0, opened=False)], 12))
-    assert (4, "slow_answer", "raised", "") in kinds
+    assert (6, "slow_answer", "raised", "") in kinds
     assert (9, "slow_answer", "cleared", "over") in kinds
 
 
@@ -198,9 +205,18 @@ def test_rushing_holds_until_the_pace_is_usual_again() -> None:
         )
         return at, event
 
-    kinds = told(advised([pace(3, 1.3), pace(6, 1.2), pace(9, 1.0)], 12))
+    kinds = told(advised([pace(3, 1.4), pace(6, 1.2), pace(9, 1.0)], 12))
     assert (3, "rushing", "raised", "") in kinds
     assert (9, "rushing", "cleared", "over") in kinds
+
+
+def test_who_falls_silent_no_longer_rushes() -> None:
+    fast = Pace(
+        span=Span(0, samples(3)), at=samples(3), channel=A, talk_speed=240, articulation_rate=6, words=40, relative=1.5
+    )
+    kinds = told(advised([(3, fast)], 40))
+    assert (23, "rushing", "cleared", "faded") in kinds
+    assert len(kinds) == 2
 
 
 def test_falling_anger_is_told_as_help() -> None:

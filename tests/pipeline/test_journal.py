@@ -150,6 +150,39 @@ def test_a_tape_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     written.close()
 
 
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from pipeline.errors import StorageFault
+from pipeline.tape import Tape
+from tests.pipeline.drive import frames
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+tape = Tape(Path(sys.argv[1]), 2)
+try:
+    for frame in frames(20):
+        tape.write(frame)
+except StorageFault as error:
+    print(error)
+try:
+    tape.close()
+except StorageFault:
+    pass
+"""
+
+
+def test_a_tape_that_could_not_go_on_is_readable_as_far_as_it_came(tmp_path: Path) -> None:
+    path, root = tmp_path / "a.flac", str(Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", FULL, str(path), root], capture_output=True, text=True, check=True)
+    assert "cannot write" in done.stdout
+    whole = np.concatenate([frame.pcm for frame in frames(20)], axis=1)
+    kept = tape.read(path).T
+    assert kept.shape[1] == tape.length(path) >= 8192
+    assert np.array_equal(kept, whole[:, : kept.shape[1]])
+
+
 def test_no_audio_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "a.flac").write_text("no audio")
     with pytest.raises(BadInput, match="cannot read the stored audio"):

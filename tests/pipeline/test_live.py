@@ -21,9 +21,10 @@ from pipeline.channel import TWO_CHANNEL
 from pipeline.errors import Conflict, NotFound, StorageFault
 from pipeline.events import Alert, CallEnded, Fault, Region, Words
 from pipeline.graph import build
+from pipeline.hush import GUARD, Hush
 from pipeline.inputs import Command, Frame, Mark
 from pipeline.journal import encode, read_entries
-from pipeline.live import EnginePool, LiveCall, Switchboard
+from pipeline.live import UNHEARD, EnginePool, LiveCall, Switchboard
 from pipeline.replay import Recorder, verify
 from pipeline.session import CallInfo, Entry
 from pipeline.timebase import RATE
@@ -168,6 +169,38 @@ async def test_an_altered_journal_does_not_verify(made: Room) -> None:
     difference = made.verified("one").difference
     assert difference is not None
     assert difference.n == place
+    journal.write_text("\n".join(lines[:place] + lines[place + 1 :]) + "\n")
+    assert made.verified("one").difference is not None
+
+
+@live_test
+async def test_an_event_after_a_fault_of_the_recogniser_is_still_compared(made: Room) -> None:
+    made.whisper.broken = True
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        await speak(live)
+    journal = made.archive.folder("one").journal
+    lines = journal.read_text().splitlines()
+    fault = next(i for i, line in enumerate(lines) if '"fault","span"' in line)
+    place = next(i for i, line in enumerate(lines) if i > fault and '"ev"' in line)
+    lines[place] = lines[place].replace('"at":', '"at":1')
+    journal.write_text("\n".join(lines) + "\n")
+    difference = made.verified("one").difference
+    assert difference is not None
+    assert difference.n == place
+
+
+@live_test
+async def test_a_journal_that_ends_too_early_although_it_says_it_ended(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        await speak(live)
+    journal = made.archive.folder("one").journal
+    lines = journal.read_text().splitlines()
+    ended = next(i for i, line in enumerate(lines) if '"call_ended"' in line)
+    moved = [*lines[: ended - 1], lines[ended]]
+    journal.write_text("\n".join(moved) + "\n")
+    assert made.verified("one").difference is not None
 
 
 @live_test
@@ -233,7 +266,7 @@ async def test_a_lost_connection_keeps_what_was_heard(made: Room) -> None:
 async def test_nothing_is_heard_while_card_data_is_spoken(made: Room) -> None:
     made.whisper.gate.set()
     async with made.board.open(info()) as live:
-        live.admit(Mark(kind="pause"))
+        await live.feed([Mark(kind="pause")])
         await speak(live)
         assert live.snapshot()
     entries = made.ears.entries["one"]
@@ -244,12 +277,73 @@ async def test_nothing_is_heard_while_card_data_is_spoken(made: Room) -> None:
 
 
 @live_test
+async def test_a_pause_is_on_the_safe_side_of_both_ends(made: Room) -> None:
+    """It withholds what is queued already; a resume waits for its place, and for what a door may hold back."""
+    made.whisper.gate.set()
+    tone = np.full((2, 512), 5000, np.int16)
+    async with made.board.open(info()) as live:
+        await live.feed([Frame(n * 512, tone) for n in range(40)])
+        await live.feed([Mark(kind="pause")])
+        await live.feed([Frame(n * 512, tone) for n in range(40, 80)])
+        await live.feed([Mark(kind="resume")])
+        await live.feed([Frame(n * 512, tone) for n in range(80, 160)])
+    loud = tape.read(made.archive.folder("one").audio)[:, 0] != 0
+    assert not loud[40 * 512 : 80 * 512 + GUARD].any()
+    assert loud[80 * 512 + GUARD + 512 :].all()
+    assert made.verified("one").difference is None
+
+
+def test_a_pause_counts_from_its_announcement_and_a_second_one_is_kept() -> None:
+    hush, frame = Hush(), Frame(0, np.ones((2, 512), np.int16))
+    pause, resume = Mark(kind="pause"), Mark(kind="resume")
+    for mark in (pause, resume, pause):
+        hush.announce(mark)
+    assert not hush.pass_on(frame).pcm.any()
+    hush.obey(pause, 512)
+    hush.obey(resume, 1024)
+    assert not hush.pass_on(Frame(512 * 40, frame.pcm)).pcm.any()
+    hush.obey(pause, 512 * 50)
+    assert not hush.pass_on(Frame(512 * 90, frame.pcm)).pcm.any()
+    hush.obey(resume, 512 * 90)
+    assert hush.pass_on(Frame(512 * 99, frame.pcm)).pcm.all()
+
+
+@live_test
+async def test_too_many_commands_without_audio_are_refused(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        for _ in range(UNHEARD):
+            live.admit(Command(kind="acknowledge", alert=1))
+        with pytest.raises(Conflict, match="wait for its next audio"):
+            await live.feed([Mark(kind="hold")])
+        await speak(live)
+        live.admit(Command(kind="acknowledge", alert=1))
+
+
+def test_words_that_never_come_are_told_as_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.live.PATIENCE", 0.05)
+
+    async def main() -> None:
+        async with room(tmp_path) as made:
+            async with made.board.open(info()) as live:
+                await speak(live)
+            entries = made.ears.entries["one"]
+            faults = events(entries, Fault)
+            assert {(fault.part, fault.fatal) for fault in faults} == {("words", False)}
+            assert all("no answer within" in fault.message for fault in faults)
+            assert len({fault.span for fault in faults}) == len(faults) >= 2
+            assert made.verified("one").difference is None
+
+    asyncio.run(main())
+
+
+@live_test
 async def test_a_closed_call_takes_no_more(made: Room) -> None:
     made.whisper.gate.set()
     async with made.board.open(info()) as live:
         await live.close("hung up")
         with pytest.raises(Conflict, match="has ended"):
-            live.admit(Mark(kind="hold"))
+            live.admit(Command(kind="acknowledge", alert=1))
         with pytest.raises(Conflict, match="has ended"):
             await live.feed([Frame(0, np.zeros((2, 512), np.int16))])
     with pytest.raises(NotFound):

@@ -44,6 +44,12 @@ def test_a_pause_stays_inside_the_turn() -> None:
     assert abs(seconds(turn.talk) - 2) < 0.1
 
 
+def test_the_last_turn_ends_with_the_call() -> None:
+    (turn,) = events(turns([(1, 4)], [], 4.5), Turn)
+    assert abs(turn.span.seconds - 3) < 0.1
+    assert turn.at < 7 * RATE
+
+
 def test_a_short_overlap_is_no_event() -> None:
     assert not events(turns([(1, 4)], [(3.6, 7)], 9), Overlap)
 

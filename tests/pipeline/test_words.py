@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline.channel import TWO_CHANNEL, Channel
 from pipeline.events import Fault, Pace, Rejected, Words
-from pipeline.inputs import EngineResult
+from pipeline.inputs import EngineResult, Frame
 from pipeline.nodes.pace import PaceNode
 from pipeline.nodes.speech import SpeechNode
 from pipeline.nodes.words import WordsNode
@@ -58,6 +59,23 @@ def test_running_speech_is_cut_without_loss() -> None:
     assert all(u.span.seconds <= STANDARD.words.longest_s + 0.1 for u in asked)
     assert len(asked) >= 3
     assert all(one.span.end == two.span.start for one, two in itertools.pairwise(asked))
+
+
+def test_the_cut_is_made_at_the_quietest_moment() -> None:
+    def source() -> Iterator[Frame]:
+        for frame in frames(20):
+            quiet = 12.9 <= frame.start / RATE < 13.1
+            yield Frame(frame.start, frame.pcm // 8 if quiet else frame.pcm)
+
+    asked: list[Utterance] = []
+
+    def reply(utterance: Utterance) -> EngineResult:
+        asked.append(utterance)
+        return spoken(utterance, TEN)
+
+    speech = SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector([(1, 19)], []))
+    record(Session(INFO, [speech, WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True)]), source(), reply)
+    assert 12.9 <= asked[0].span.end / RATE <= 13.2
 
 
 def test_a_click_is_not_asked_about() -> None:

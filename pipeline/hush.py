@@ -1,0 +1,42 @@
+"""Card data: while a ``pause`` holds, nothing is heard, so nothing can be stored or transcribed."""
+
+import numpy as np
+
+from pipeline.inputs import Frame, Mark
+from pipeline.timebase import samples
+
+GUARD = samples(0.25)
+"""Samples still withheld after a ``resume``: longer than what a door holds back (resampler 115 ms, packet, tick)."""
+
+
+class Hush:
+    """Zeroes frames from a pause to its resume, on the safe side of both.
+
+    A pause counts from the moment it is announced, for audio that waits too; a resume counts in its place behind
+    the audio that came before it, and a little later.
+    """
+
+    def __init__(self) -> None:
+        self._announced = 0
+        self._paused = False
+        self._until = 0
+
+    def announce(self, mark: Mark) -> None:
+        """A mark has come and is queued behind the audio before it."""
+        if mark.kind == "pause":
+            self._announced += 1
+
+    def obey(self, mark: Mark, position: int) -> None:
+        """The mark's place is reached. position: first sample of the next frame."""
+        if mark.kind == "pause":
+            self._announced -= 1
+            self._paused = True
+        elif mark.kind == "resume" and self._paused:
+            self._paused = False
+            self._until = position + GUARD
+
+    def pass_on(self, frame: Frame) -> Frame:
+        """The frame, or silence in its place."""
+        if self._paused or self._announced or frame.start < self._until:
+            return Frame(frame.start, np.zeros_like(frame.pcm))
+        return frame
