@@ -182,7 +182,7 @@ class Desk:
 
     async def mark(self, call_id: str, mark: Mark) -> None:
         """Tell a live call what happens at the phone, behind the audio that waits. Raises Conflict when not live."""
-        await self._live(call_id).feed([mark])
+        await self._live(call_id).mark(mark)
 
     async def answer(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
         """Acknowledge or dismiss an alert. Raises NotFound when there is none of that number.

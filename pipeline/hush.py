@@ -12,24 +12,24 @@ GUARD = samples(0.25)
 class Hush:
     """Zeroes frames from a pause to its resume, on the safe side of both.
 
-    A pause counts from the moment it is announced, for audio that waits too; a resume counts in its place behind
-    the audio that came before it, and a little later.
+    A sender's own pause stands in its place between the frames. One from outside is announced: it counts at once, for
+    audio that waits too. A resume counts in its place behind the audio that came before it, and a little later.
     """
 
     def __init__(self) -> None:
-        self._announced = 0
+        self._announced: list[Mark] = []
         self._paused = False
         self._until = 0
 
     def announce(self, mark: Mark) -> None:
-        """A mark has come and is queued behind the audio before it."""
+        """A mark from outside has come and is queued behind the audio before it."""
         if mark.kind == "pause":
-            self._announced += 1
+            self._announced.append(mark)
 
     def obey(self, mark: Mark, position: int) -> None:
         """The mark's place is reached. position: first sample of the next frame."""
         if mark.kind == "pause":
-            self._announced -= 1
+            self._announced = [each for each in self._announced if each is not mark]
             self._paused = True
         elif mark.kind == "resume" and self._paused:
             self._paused = False

@@ -146,17 +146,22 @@ class LiveCall:
     async def feed(self, items: Sequence[Frame | Loss | Mark]) -> None:
         """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over.
 
-        Marks go the same way, whoever makes them: a ``resume`` must not overtake the card data before it. A ``pause``
-        withholds at once what is queued already.
+        The sender's marks go the same way and keep their place between its frames.
         """
         for item in items:
             self._check_open()
             if isinstance(item, Mark):
                 self._count()
-                self._hush.announce(item)
             elif isinstance(item, Frame):
                 self._unheard = 0
             await self._queue.put(item)
+
+    async def mark(self, mark: Mark) -> None:
+        """A mark from outside: queued, for a ``resume`` must not overtake card data; a ``pause`` withholds at once
+        what is queued before it. Raises as ``feed`` does."""
+        self._check_open()
+        self._hush.announce(mark)
+        await self.feed([mark])
 
     def admit(self, item: Command) -> None:
         """Let a command take effect with the next audio. Raises Conflict when the call is over, or too many wait."""

@@ -277,8 +277,20 @@ async def test_nothing_is_heard_while_card_data_is_spoken(made: Room) -> None:
 
 
 @live_test
-async def test_a_pause_is_on_the_safe_side_of_both_ends(made: Room) -> None:
-    """It withholds what is queued already; a resume waits for its place, and for what a door may hold back."""
+async def test_a_pause_from_outside_withholds_what_waits(made: Room) -> None:
+    made.whisper.gate.set()
+    tone = np.full((2, 512), 5000, np.int16)
+    async with made.board.open(info()) as live:
+        with live._lock:  # the lane stands still, so that frames wait
+            await live.feed([Frame(n * 512, tone) for n in range(40)])
+            await live.mark(Mark(kind="pause"))
+        await live.feed([Frame(n * 512, tone) for n in range(40, 80)])
+    assert not tape.read(made.archive.folder("one").audio).any()
+
+
+@live_test
+async def test_a_pause_keeps_its_place_and_a_resume_is_on_the_safe_side(made: Room) -> None:
+    """A sender's pause leaves alone what it sent before; a resume waits for what a door may hold back."""
     made.whisper.gate.set()
     tone = np.full((2, 512), 5000, np.int16)
     async with made.board.open(info()) as live:
@@ -288,24 +300,33 @@ async def test_a_pause_is_on_the_safe_side_of_both_ends(made: Room) -> None:
         await live.feed([Mark(kind="resume")])
         await live.feed([Frame(n * 512, tone) for n in range(80, 160)])
     loud = tape.read(made.archive.folder("one").audio)[:, 0] != 0
+    assert loud[: 40 * 512].all()
     assert not loud[40 * 512 : 80 * 512 + GUARD].any()
     assert loud[80 * 512 + GUARD + 512 :].all()
     assert made.verified("one").difference is None
 
 
-def test_a_pause_counts_from_its_announcement_and_a_second_one_is_kept() -> None:
+def test_a_pause_from_outside_counts_from_its_announcement() -> None:
     hush, frame = Hush(), Frame(0, np.ones((2, 512), np.int16))
     pause, resume = Mark(kind="pause"), Mark(kind="resume")
-    for mark in (pause, resume, pause):
-        hush.announce(mark)
+    assert hush.pass_on(frame).pcm.all()
+    hush.announce(pause)
     assert not hush.pass_on(frame).pcm.any()
     hush.obey(pause, 512)
+    assert not hush.pass_on(frame).pcm.any()
     hush.obey(resume, 1024)
-    assert not hush.pass_on(Frame(512 * 40, frame.pcm)).pcm.any()
-    hush.obey(pause, 512 * 50)
-    assert not hush.pass_on(Frame(512 * 90, frame.pcm)).pcm.any()
-    hush.obey(resume, 512 * 90)
-    assert hush.pass_on(Frame(512 * 99, frame.pcm)).pcm.all()
+    assert not hush.pass_on(Frame(1024, frame.pcm)).pcm.any()
+    assert hush.pass_on(Frame(1024 + GUARD, frame.pcm)).pcm.all()
+
+
+def test_a_second_pause_from_outside_outlives_the_first_ones_resume() -> None:
+    hush, frame = Hush(), Frame(512 * 40, np.ones((2, 512), np.int16))
+    first, second, resume = Mark(kind="pause"), Mark(kind="pause"), Mark(kind="resume")
+    hush.announce(first)
+    hush.obey(first, 512)
+    hush.announce(second)
+    hush.obey(resume, 1024)
+    assert not hush.pass_on(frame).pcm.any()
 
 
 @live_test
