@@ -18,25 +18,38 @@ class Hush:
 
     def __init__(self) -> None:
         self._announced: list[Mark] = []
+        self._spoken = 0
         self._paused = False
         self._until = 0
 
-    def announce(self, mark: Mark) -> None:
-        """A mark from outside has come and is queued behind the audio before it."""
+    def announce(self, mark: Mark, spoken: int) -> None:
+        """A mark from outside has come and is queued behind the audio before it.
+
+        spoken: sample up to which audio may have been spoken by now, though not all of it has come yet.
+        """
         if mark.kind == "pause":
             self._announced.append(mark)
+        elif mark.kind == "resume":
+            self._spoken = max(self._spoken, spoken)
 
     def obey(self, mark: Mark, position: int) -> None:
         """The mark's place is reached. position: first sample of the next frame."""
         if mark.kind == "pause":
-            self._announced = [each for each in self._announced if each is not mark]
+            self._take(mark)
             self._paused = True
         elif mark.kind == "resume" and self._paused:
             self._paused = False
-            self._until = position + GUARD
+            self._until = max(position, self._spoken) + GUARD
 
     def pass_on(self, frame: Frame) -> Frame:
         """The frame, or silence in its place."""
         if self._paused or self._announced or frame.start < self._until:
             return Frame(frame.start, np.zeros_like(frame.pcm))
         return frame
+
+    def _take(self, mark: Mark) -> None:
+        """In place: another thread may announce the next one at this moment."""
+        for place, announced in enumerate(self._announced):
+            if announced is mark:
+                del self._announced[place]
+                return

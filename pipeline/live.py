@@ -7,6 +7,7 @@ devices cannot wait and drop their oldest audio, see ``sources.microphone``); an
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from pipeline.errors import Conflict, NotFound, StorageFault
 from pipeline.hush import Hush
 from pipeline.inputs import Command, EngineResult, Frame, HeardWord, Input, Loss, Mark
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
-from pipeline.timebase import RATE, TICK, Span
+from pipeline.timebase import RATE, TICK, Span, samples, seconds
 from pipeline.view import VIEW
 
 T = TypeVar("T")
@@ -35,6 +36,9 @@ BATCH = 16
 
 UNHEARD = 64
 """Commands and marks that may wait for audio: more is no person."""
+
+LAG = 30.0
+"""Seconds of audio that may be on its way from a sender; a sender that is further behind has stalled."""
 
 PATIENCE = 60.0
 """Seconds an ended call waits for its last words before it ends with a fault in their place."""
@@ -127,6 +131,8 @@ class LiveCall:
         self._lock = Lock()
         self._hush = Hush()
         self._unheard = 0
+        self._fed = 0
+        self._began = math.inf
         self._loop = asyncio.get_running_loop()
         self._answers: set[asyncio.Future[EngineResult]] = set()
 
@@ -150,17 +156,23 @@ class LiveCall:
         """
         for item in items:
             self._check_open()
-            if isinstance(item, Mark):
-                self._count()
-            elif isinstance(item, Frame):
+            if isinstance(item, Frame):
                 self._unheard = 0
+                self._fed = item.end
+                self._began = min(self._began, self._loop.time() - seconds(item.end))
             await self._queue.put(item)
 
     async def mark(self, mark: Mark) -> None:
-        """A mark from outside: queued, for a ``resume`` must not overtake card data; a ``pause`` withholds at once
-        what is queued before it. Raises as ``feed`` does."""
+        """A mark from outside: queued, for a ``resume`` must not overtake card data. Raises as ``admit`` does.
+
+        A ``pause`` is never refused and withholds at once what is queued before it. A ``resume`` waits for audio that
+        was spoken before it and is still on its way, as the clock tells, for at most LAG.
+        """
         self._check_open()
-        self._hush.announce(mark)
+        if mark.kind != "pause":
+            self._count()
+        spoken = samples(self._loop.time() - self._began) if self._fed else 0
+        self._hush.announce(mark, min(spoken, self._fed + samples(LAG)))
         await self.feed([mark])
 
     def admit(self, item: Command) -> None:

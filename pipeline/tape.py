@@ -19,7 +19,7 @@ from pipeline.inputs import Frame
 from pipeline.timebase import RATE, TICK
 
 _BLOCK = 4096
-"""Samples in a FLAC block; libsndfile's encoder holds back at most one."""
+"""Samples in a FLAC block. The encoder emits one when the first sample of the next has come."""
 
 _LENGTH_AT = 18
 """Offset of the 64 bits in STREAMINFO whose lower 36 are the number of samples (RFC 9639, 8.2)."""
@@ -46,7 +46,7 @@ class Tape:
             self._samples += TICK
             if self._samples - self._stamped >= 2 * _BLOCK:
                 self._file.flush()
-                self._stamp(self._samples // _BLOCK * _BLOCK)
+                self._stamp((self._samples - 1) // _BLOCK * _BLOCK)
         except (OSError, soundfile.LibsndfileError) as error:
             self._broken = True
             raise StorageFault(f"cannot write {self.path}: {_why(self.path, error)}") from error

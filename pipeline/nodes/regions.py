@@ -16,40 +16,31 @@ _CLOSES: dict[MarkKind, tuple[RegionKind, ...]] = {"resume": ("hold", "pause"), 
 class _Open:
     n: int
     start: int
-    channel: Channel | None
 
 
 class RegionsNode:
     """A mark opens a region at its tick; its counterpart, or the end of the call, closes it."""
 
     def __init__(self) -> None:
-        self._open: dict[RegionKind, _Open] = {}
+        self._open: dict[tuple[RegionKind, Channel | None], _Open] = {}
 
     def step(self, tick: Tick) -> None:
         for entry in tick.inputs:
             if isinstance(entry.item, Mark):
                 self._mark(tick, entry.item)
             elif isinstance(entry.item, Close):
-                self._shut(tick, tuple(self._open))
+                self._shut(tick, list(self._open))
 
     def _mark(self, tick: Tick, mark: Mark) -> None:
         kind = _OPENS.get(mark.kind)
-        if kind is not None and kind not in self._open:
+        if kind is not None and (kind, mark.channel) not in self._open:
             region = Region(span=Span(tick.start, tick.end), at=tick.end, kind=kind, channel=mark.channel, open=True)
-            self._open[kind] = _Open(tick.emit(region), tick.start, mark.channel)
-        self._shut(tick, _CLOSES.get(mark.kind, ()))
+            self._open[kind, mark.channel] = _Open(tick.emit(region), tick.start)
+        closes = _CLOSES.get(mark.kind, ())
+        self._shut(tick, [key for key in self._open if key[0] in closes and mark.channel in (None, key[1])])
 
-    def _shut(self, tick: Tick, kinds: tuple[RegionKind, ...]) -> None:
-        for kind in kinds:
-            opened = self._open.pop(kind, None)
-            if opened is not None:
-                tick.emit(
-                    Region(
-                        span=Span(opened.start, tick.start),
-                        at=tick.end,
-                        kind=kind,
-                        channel=opened.channel,
-                        open=False,
-                        of=opened.n,
-                    )
-                )
+    def _shut(self, tick: Tick, keys: list[tuple[RegionKind, Channel | None]]) -> None:
+        for kind, channel in keys:
+            opened = self._open.pop((kind, channel))
+            span = Span(opened.start, tick.start)
+            tick.emit(Region(span=span, at=tick.end, kind=kind, channel=channel, open=False, of=opened.n))

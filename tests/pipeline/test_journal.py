@@ -137,6 +137,21 @@ def test_a_tape_gives_back_what_it_took(tmp_path: Path) -> None:
     assert tape.length(tmp_path / "a.flac") == len(taken) * TICK
 
 
+def test_a_tape_is_readable_at_every_moment(tmp_path: Path) -> None:
+    """A kill may come after any frame: what the header promises is there."""
+    path, copy = tmp_path / "a.flac", tmp_path / "copy.flac"
+    noise = np.random.default_rng(3).normal(0, 3000, (2, 200 * TICK)).astype(np.int16)
+    written = Tape(path, 2)
+    for start in range(0, noise.shape[1], TICK):
+        written.write(Frame(start, noise[:, start : start + TICK]))
+        if start >= 32 * TICK:
+            copy.write_bytes(path.read_bytes())
+            kept = tape.read(copy).T
+            assert start - 1.1 * 8192 <= kept.shape[1]
+            assert np.array_equal(kept, noise[:, : kept.shape[1]])
+    written.close()
+
+
 def test_a_tape_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = Tape(tmp_path / "a.flac", 2)
 

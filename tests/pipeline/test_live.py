@@ -310,7 +310,7 @@ def test_a_pause_from_outside_counts_from_its_announcement() -> None:
     hush, frame = Hush(), Frame(0, np.ones((2, 512), np.int16))
     pause, resume = Mark(kind="pause"), Mark(kind="resume")
     assert hush.pass_on(frame).pcm.all()
-    hush.announce(pause)
+    hush.announce(pause, 0)
     assert not hush.pass_on(frame).pcm.any()
     hush.obey(pause, 512)
     assert not hush.pass_on(frame).pcm.any()
@@ -319,12 +319,52 @@ def test_a_pause_from_outside_counts_from_its_announcement() -> None:
     assert hush.pass_on(Frame(1024 + GUARD, frame.pcm)).pcm.all()
 
 
+def test_a_resume_from_outside_waits_for_what_was_spoken_before_it() -> None:
+    hush, ones = Hush(), np.ones((2, 512), np.int16)
+    pause, resume = Mark(kind="pause"), Mark(kind="resume")
+    hush.announce(pause, 0)
+    hush.obey(pause, 0)
+    hush.announce(resume, 512 * 100)
+    hush.obey(resume, 512 * 20)
+    assert not hush.pass_on(Frame(512 * 99, ones)).pcm.any()
+    assert hush.pass_on(Frame(512 * 100 + GUARD, ones)).pcm.all()
+
+
+@live_test
+async def test_a_server_that_lags_does_not_let_a_resume_overtake(made: Room) -> None:
+    made.whisper.gate.set()
+    tone = np.full((2, 512), 5000, np.int16)
+    async with made.board.open(info()) as live:
+        await live.feed([Frame(0, tone)])
+        live._began -= 2.0  # two seconds were spoken that have not come yet
+        await live.mark(Mark(kind="pause"))
+        await live.mark(Mark(kind="resume"))
+        await live.feed([Frame(n * 512, tone) for n in range(1, 160)])
+    loud = tape.read(made.archive.folder("one").audio)[:, 0] != 0
+    assert not loud[512 : 2 * RATE].any()
+    assert loud[3 * RATE :].all()
+
+
+@live_test
+async def test_a_pause_is_never_refused(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        for _ in range(UNHEARD):
+            live.admit(Command(kind="acknowledge", alert=1))
+        await live.mark(Mark(kind="pause"))
+        await live.feed([Mark(kind="hold")])
+        with pytest.raises(Conflict, match="wait for its next audio"):
+            await live.mark(Mark(kind="hold"))
+        await speak(live)
+    assert not tape.read(made.archive.folder("one").audio).any()
+
+
 def test_a_second_pause_from_outside_outlives_the_first_ones_resume() -> None:
     hush, frame = Hush(), Frame(512 * 40, np.ones((2, 512), np.int16))
     first, second, resume = Mark(kind="pause"), Mark(kind="pause"), Mark(kind="resume")
-    hush.announce(first)
+    hush.announce(first, 0)
     hush.obey(first, 512)
-    hush.announce(second)
+    hush.announce(second, 0)
     hush.obey(resume, 1024)
     assert not hush.pass_on(frame).pcm.any()
 
@@ -336,7 +376,7 @@ async def test_too_many_commands_without_audio_are_refused(made: Room) -> None:
         for _ in range(UNHEARD):
             live.admit(Command(kind="acknowledge", alert=1))
         with pytest.raises(Conflict, match="wait for its next audio"):
-            await live.feed([Mark(kind="hold")])
+            await live.mark(Mark(kind="hold"))
         await speak(live)
         live.admit(Command(kind="acknowledge", alert=1))
 

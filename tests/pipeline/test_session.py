@@ -78,3 +78,19 @@ def test_marks_open_and_close_regions() -> None:
     entries = run(Session(INFO, [RegionsNode()]), frames(1), marks)
     told = [(region.kind, region.open) for region in events(entries, Region)]
     assert told == [("hold", True), ("hold", False), ("pause", True), ("pause", False)]
+
+
+def test_each_party_is_muted_apart() -> None:
+    from pipeline.events import Region
+    from pipeline.nodes.regions import RegionsNode
+
+    agent, customer = Channel.AGENT, Channel.CUSTOMER
+    marks = [
+        (0.1, Mark(kind="mute", channel=agent)),
+        (0.2, Mark(kind="mute", channel=customer)),
+        (0.4, Mark(kind="unmute", channel=agent)),
+        (0.6, Mark(kind="unmute")),
+    ]
+    entries = run(Session(INFO, [RegionsNode()]), frames(1), marks)
+    told = [(region.channel, region.open) for region in events(entries, Region)]
+    assert told == [(agent, True), (customer, True), (agent, False), (customer, False)]
