@@ -31,7 +31,7 @@ export const strings = {
   ack: 'Got it',
   dismiss: 'Wrong',
   answered: { ack: 'Noted', dismiss: 'Marked as wrong' },
-  party: { agent: 'Me', customer, unknown: 'Speaker' } satisfies Record<Channel, string>,
+  party: { agent: you, customer, unknown: 'Speaker' } satisfies Record<Channel, string>,
   speaker: { agent: you, customer, unknown: 'Speaker' } satisfies Record<Channel, string>,
   talking: 'talking',
   silent: 'silent',
