@@ -2,7 +2,7 @@
 
     uv run python docs/make_pictures.py
 
-The page is the real one, the server is the real one, the call is sample_audio's disputed bill at four times its speed.
+The page is the real one, the server is the real one, the call is sample_audio's disputed bill at twice its speed.
 """
 
 import os
@@ -24,7 +24,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        command = [sys.executable, "-m", "api.cli", "demo", "--once", "--speed", "4", "--port", "0", "--folder", folder]
+        command = [sys.executable, "-m", "api.cli", "demo", "--once", "--speed", "2", "--port", "0", "--folder", folder]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
             assert demo.stdout is not None
