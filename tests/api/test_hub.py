@@ -107,7 +107,7 @@ def test_a_page_that_waits_gets_what_was_written_but_not_published(tmp_path: Pat
         topic = call.hub.topic("c1")
         assert topic is not None
         while not topic.pages:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         call.write(6, publish=2)
         got.append(await waiting)
         assert got == events(0, 4)

@@ -156,51 +156,39 @@ async def test_a_late_engine_and_an_acknowledged_alert_replay_to_the_same_events
     assert verdict.events == len(entries)
 
 
-@live_test
-async def test_an_altered_journal_does_not_verify(made: Room) -> None:
+async def heard_lines(made: Room) -> list[str]:
+    """One whole call; the lines of its journal."""
     made.whisper.gate.set()
     async with made.board.open(info()) as live:
         await speak(live)
-    journal = made.archive.folder("one").journal
-    lines = journal.read_text().splitlines()
+    return made.archive.folder("one").journal.read_text().splitlines()
+
+
+def difference_in(made: Room, lines: list[str]) -> Any:
+    """What ``verify`` finds once the journal says this instead."""
+    made.archive.folder("one").journal.write_text("\n".join(lines) + "\n")
+    return made.verified("one").difference
+
+
+@live_test
+async def test_an_altered_or_missing_event_is_found_and_named(made: Room) -> None:
+    lines = await heard_lines(made)
     place = next(i for i, line in enumerate(lines) if '"prosody"' in line)
-    lines[place] = lines[place].replace('"level":-', '"level":-1')
-    journal.write_text("\n".join(lines) + "\n")
-    difference = made.verified("one").difference
-    assert difference is not None
-    assert difference.n == place
-    journal.write_text("\n".join(lines[:place] + lines[place + 1 :]) + "\n")
-    assert made.verified("one").difference is not None
+    altered = lines[place].replace('"level":-', '"level":-1')
+    assert difference_in(made, [*lines[:place], altered, *lines[place + 1 :]]).n == place
+    assert difference_in(made, lines[:place] + lines[place + 1 :]) is not None
+    assert difference_in(made, [*lines[:-2], lines[-1]]) is not None
+    assert difference_in(made, lines) is None
 
 
 @live_test
 async def test_an_event_after_a_fault_of_the_recogniser_is_still_compared(made: Room) -> None:
     made.whisper.broken = True
-    made.whisper.gate.set()
-    async with made.board.open(info()) as live:
-        await speak(live)
-    journal = made.archive.folder("one").journal
-    lines = journal.read_text().splitlines()
+    lines = await heard_lines(made)
     fault = next(i for i, line in enumerate(lines) if '"fault","span"' in line)
     place = next(i for i, line in enumerate(lines) if i > fault and '"ev"' in line)
     lines[place] = lines[place].replace('"at":', '"at":1')
-    journal.write_text("\n".join(lines) + "\n")
-    difference = made.verified("one").difference
-    assert difference is not None
-    assert difference.n == place
-
-
-@live_test
-async def test_a_journal_that_ends_too_early_although_it_says_it_ended(made: Room) -> None:
-    made.whisper.gate.set()
-    async with made.board.open(info()) as live:
-        await speak(live)
-    journal = made.archive.folder("one").journal
-    lines = journal.read_text().splitlines()
-    ended = next(i for i, line in enumerate(lines) if '"call_ended"' in line)
-    moved = [*lines[: ended - 1], lines[ended]]
-    journal.write_text("\n".join(moved) + "\n")
-    assert made.verified("one").difference is not None
+    assert difference_in(made, lines).n == place
 
 
 @live_test
