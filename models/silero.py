@@ -2,6 +2,7 @@
 
 faster-whisper's own wrapper is not used: it resets the recurrent state at every call and overwrites
 the last 64 samples of the caller's array. Here the state lives in the stream, so a call can be fed window by window.
+What it hears has the fundamental put back that a telephone line cuts off (``models.fundamental``).
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.fundamental import Fundamental
 from models.protocols import Identity, Samples
 
 WINDOW = 512
@@ -56,6 +58,7 @@ class SileroStream:
         self._session = session
         self._h: NDArray[np.float32] = np.zeros((1, 1, STATE), dtype=np.float32)
         self._c: NDArray[np.float32] = np.zeros((1, 1, STATE), dtype=np.float32)
+        self._fundamental = Fundamental()
         self._heard: Samples = np.zeros((1, CONTEXT + WINDOW), dtype=np.float32)
 
     def detect(self, window: Samples) -> float:
@@ -67,7 +70,7 @@ class SileroStream:
         if window.shape != (WINDOW,) or window.dtype != np.float32:
             raise ModelError(f"speech activity takes {WINDOW} float32 samples, got {window.shape} {window.dtype}")
         self._heard[0, :CONTEXT] = self._heard[0, -CONTEXT:]
-        self._heard[0, CONTEXT:] = window
+        self._heard[0, CONTEXT:] = self._fundamental.restore(window)
         probability, self._h, self._c = self._session.run(None, {"input": self._heard, "h": self._h, "c": self._c})
         return float(np.asarray(probability).item())
 

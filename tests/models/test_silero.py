@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
+from models.fundamental import Fundamental
 from models.protocols import Samples
 from models.silero import CONTEXT, STATE, WINDOW, SileroDetector, bundled
 
@@ -23,11 +24,11 @@ def run(detector: SileroDetector, windows: Samples) -> list[float]:
 
 
 def reference(windows: Samples) -> list[float]:
-    """The same network, driven by hand over the whole array."""
+    """The same network, driven by hand over the whole array, the fundamental put back."""
     import onnxruntime  # type: ignore[import-untyped,unused-ignore]
 
     session = onnxruntime.InferenceSession(str(bundled()), providers=["CPUExecutionProvider"])
-    flat = np.concatenate([np.zeros(CONTEXT, np.float32), windows.ravel()])
+    flat = np.concatenate([np.zeros(CONTEXT, np.float32), Fundamental().restore(windows.ravel())])
     h = c = np.zeros((1, 1, STATE), np.float32)
     heard = []
     for at in range(0, windows.size, WINDOW):
