@@ -1,0 +1,209 @@
+"""What a sound is made of, 32 ms at a time: steady lines (tones, music), a level, a ceiling that cuts it off.
+
+A voice moves: within a tenth of a second the harmonics of running speech have left the place where they stood. A note,
+a ringing tone or a hum stays. So the share of the power that lies in spectral peaks which already stood there 128 ms
+ago tells music from speech without knowing either: the low spectral flux of music (Scheirer and Slaney, ICASSP 1997),
+taken at the peaks alone, which are the horizontal lines of a spectrogram (Fitzgerald, DAFx 2010).
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from models.loudness import level_dbfs
+from models.protocols import Samples
+
+RATE = 16_000
+WINDOW = 512
+"""Samples a step."""
+FRAME = 2048
+"""Samples of the spectrum: 128 ms, 7.8 Hz a bin, so that lines 40 Hz apart are two."""
+LAG = 4
+"""Steps between a spectrum and the one it is held against: 128 ms, so that the two share no sample."""
+LIKE = 31
+"""Steps, about a second, after which music has changed and a hum has not."""
+LOW, HIGH = 250.0, 3600.0
+"""Hz: what a telephone line passes, with its slopes."""
+QUIET_DBFS = -50.0
+"""A step under this level is not looked at: codec and line noise lie there."""
+STANDS_OUT = 2.5
+"""Power of a peak over the mean of its surroundings (13 bins, 100 Hz) from which it is one."""
+REACH = 4
+"""Bins on either side of a line that belong to it: the main lobe of the window, and a slow modulation."""
+PURE = 0.9
+"""Share of the power in two lines from which a sound is a tone."""
+SECOND = 0.05
+"""Share of the power from which a second line counts."""
+DRIFT_HZ = 2.5
+"""A tone's line stays within this from step to step; the strongest harmonic of a hummed vowel moves more."""
+ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+"""Hz of the keypad (ITU-T Q.23)."""
+KEY = 0.8
+"""Share of the power in two lines of the keypad from which a key is pressed: half a window of it blurs them."""
+KEY_HZ = 14.0
+"""Hz from a keypad's line: 1.8 % of the lowest (ITU-T Q.24 lets 1.5 % pass), and half a bin."""
+NEAR_CEILING = 0.85
+"""Share of the ceiling that counts as at it: a flat top ripples by so much once 8 kHz has become 16 kHz."""
+
+_HZ = RATE / FRAME
+_FIRST, _LAST = round(LOW / _HZ), round(HIGH / _HZ)
+_BINS = _LAST - _FIRST
+_HANN: Samples = np.hanning(FRAME + 1)[:-1].astype(np.float32)
+# Edges of the 13 bins around each bin.
+_LEFT = np.maximum(np.arange(_BINS) - 6, 0)
+_RIGHT = np.minimum(np.arange(_BINS) + 7, _BINS)
+
+Power = NDArray[np.float32]
+Peaks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """One step of 32 ms. Everything but the level is 0 or empty in a quiet step.
+
+    level: dBFS of the step. tonal: 0-1, share of the last 128 ms' power in peaks that stood there 128 ms before.
+    lines: Hz, the one or two strongest lines. held: steps in a row in which nothing but these lines was heard: a tone.
+    pair: steps in a row in which they were a key of a telephone's keypad (which one is not worked out).
+    like: 0-1, how like the spectrum is to the one a second ago; 0 when that was quiet.
+    """
+
+    level: float
+    tonal: float = 0.0
+    lines: tuple[float, ...] = ()
+    held: int = 0
+    pair: int = 0
+    like: float = 0.0
+
+
+class SoundStream:
+    """State of one channel: the last 128 ms, its last spectra. About 60 µs a step, 10 µs when quiet."""
+
+    def __init__(self) -> None:
+        self._audio: Samples = np.zeros(FRAME, np.float32)
+        self._peaks: deque[Peaks | None] = deque([None] * LAG, maxlen=LAG)
+        self._shapes: deque[Power | None] = deque([None] * LIKE, maxlen=LIKE)
+        self._lines: tuple[float, ...] = ()
+        self._held = 0
+        self._pair = 0
+
+    def step(self, window: Samples) -> Sound:
+        """window: float32 (512,), full scale 1. Raises ModelError for any other shape."""
+        if window.shape != (WINDOW,):
+            raise ModelError(f"expected a window of {WINDOW} samples at {RATE} Hz, got shape {window.shape}")
+        self._audio[:-WINDOW] = self._audio[WINDOW:]
+        self._audio[-WINDOW:] = window
+        level = level_dbfs(window)
+        if level < QUIET_DBFS:
+            self._lines, self._held, self._pair = (), 0, 0
+            self._peaks.append(None)
+            self._shapes.append(None)
+            return Sound(level)
+        return self._look(level)
+
+    def _look(self, level: float) -> Sound:
+        spectrum = np.fft.rfft(self._audio * _HANN)[_FIRST:_LAST]
+        power: Power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
+        total = float(power.sum()) + 1e-12
+        peaks = _peaks(power)
+        before = self._peaks[0]
+        tonal = 0.0 if before is None else float(power[_widened(peaks & before)].sum()) / total
+        self._peaks.append(peaks)
+        lines, share = _lines(power, total)
+        stands = not self._lines or any(abs(lines[0] - old) < DRIFT_HZ for old in self._lines)
+        self._held = 0 if share < PURE else self._held + 1 if stands else 1
+        self._pair = self._pair + 1 if share >= KEY and _on_keypad(lines) else 0
+        self._lines = lines
+        return Sound(level, tonal, lines, self._held, self._pair, self._likeness(power, total))
+
+    def _likeness(self, power: Power, total: float) -> float:
+        """Bhattacharyya coefficient of the two spectra, 1 when equal in shape."""
+        shape: Power = np.sqrt(power / total).astype(np.float32)
+        before = self._shapes[0]
+        self._shapes.append(shape)
+        return 0.0 if before is None else float(shape @ before)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """ceiling: 0-1, the highest magnitude of the last second heard.
+
+    share: 0-1, samples of that second near the ceiling. here: the same share of this step alone.
+    """
+
+    ceiling: float
+    share: float
+    here: float
+
+
+class Ceiling:
+    """How much of a voice lies at one ceiling: what clipping does, wherever the rail is (µ-law's is 0.98).
+
+    A voice touches its own maximum with a few samples a second; a clipped one stays at it. Feed it speech alone: a
+    pure tone spends a third of its time near its maximum.
+    """
+
+    def __init__(self) -> None:
+        self._audio: Samples = np.zeros((LIKE, WINDOW), np.float32)
+        self._steps = 0
+
+    def step(self, window: Samples) -> Clip:
+        """window: float32 (512,), full scale 1. About 7 µs."""
+        row = self._steps % LIKE
+        self._audio[row] = np.abs(window)
+        self._steps += 1
+        known = self._audio[: self._steps]
+        ceiling = float(known.max())
+        near = NEAR_CEILING * ceiling
+        share, here = (float(np.count_nonzero(part > near)) / part.size for part in (known, known[row]))
+        return Clip(ceiling, share, here)
+
+
+def _peaks(power: Power) -> Peaks:
+    """Local maxima that stand out of their surroundings."""
+    sums = np.concatenate(((0.0,), np.cumsum(power, dtype=np.float64)))
+    found: Peaks = power * (_RIGHT - _LEFT) > STANDS_OUT * (sums[_RIGHT] - sums[_LEFT])
+    found[1:-1] &= (power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])
+    found[0] = found[-1] = False
+    return found
+
+
+def _widened(peaks: Peaks) -> Peaks:
+    """Two bins more on either side: the main lobe of a Hann window."""
+    wide = peaks.copy()
+    for step in (1, 2):
+        wide[step:] |= peaks[:-step]
+        wide[:-step] |= peaks[step:]
+    return wide
+
+
+def _lines(power: Power, total: float) -> tuple[tuple[float, ...], float]:
+    """The one or two strongest lines in Hz, and their share of the power."""
+    first = int(power.argmax())
+    near = slice(max(0, first - REACH), first + REACH + 1)
+    one = float(power[near].sum()) / total
+    rest = power.copy()
+    rest[near] = 0.0
+    second = int(rest.argmax())
+    two = float(rest[max(0, second - REACH) : second + REACH + 1].sum()) / total
+    places = (first, second) if two >= SECOND else (first,)
+    return tuple(_line(power, place) for place in places), one + two
+
+
+def _line(power: Power, place: int) -> float:
+    """Hz of a peak: the top of a parabola through the logarithms of three bins."""
+    if not 0 < place < _BINS - 1:
+        return _HZ * (_FIRST + place)
+    left, top, right = (math.log(float(value) + 1e-20) for value in power[place - 1 : place + 2])
+    bend = left - 2 * top + right
+    return _HZ * (_FIRST + place + (0.5 * (left - right) / bend if bend < 0.0 else 0.0))
+
+
+def _on_keypad(lines: tuple[float, ...]) -> bool:
+    if len(lines) < 2:
+        return False
+    low, high = sorted(lines)
+    return any(abs(low - hz) < KEY_HZ for hz in ROWS) and any(abs(high - hz) < KEY_HZ for hz in COLUMNS)
