@@ -64,6 +64,8 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="__")
 
     speech: machine.Speech = machine.Speech()
+    leak: machine.Leak = machine.Leak()
+    sounds: machine.Sounds = machine.Sounds()
     turns: machine.Turns = machine.Turns()
     words: machine.Words = machine.Words()
     voice: machine.Voice = machine.Voice()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 
+from pipeline.alerts import Reason
 from pipeline.events import Alert, Words
 from pipeline.journal import is_event
 from pipeline.session import Entry
@@ -33,6 +34,12 @@ class Metrics:
         self._audio = Counter("calmline_audio_seconds", "Seconds of calls taken in", registry=registry)
         self._events = Counter("calmline_events", "Events by type", ["type"], registry=registry)
         self._alerts = Counter("calmline_alerts", "Alerts raised, by kind", ["kind"], registry=registry)
+        self._revised = Counter(
+            "calmline_alerts_revised",
+            "Alerts taken back, by kind; they are among those raised",
+            ["kind"],
+            registry=registry,
+        )
         self._late = Counter("calmline_late_words", "Utterances whose words came late", registry=registry)
         self._door = Counter("calmline_door_bytes", "Bytes of audio received", ["door"], registry=registry)
         self._pages = Counter("calmline_page_disconnects", "Pages gone, by reason", ["reason"], registry=registry)
@@ -57,6 +64,8 @@ class Metrics:
             self._events.labels(item.type).inc()
             if isinstance(item, Alert) and item.of is None:
                 self._alerts.labels(item.kind).inc()
+            if isinstance(item, Alert) and item.state == "cleared" and item.reason == Reason.REVISED:
+                self._revised.labels(item.kind).inc()
             if isinstance(item, Words):
                 self._words.observe(max(0.0, seconds(item.at - item.span.end)))
                 self._late.inc(item.late)

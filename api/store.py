@@ -21,7 +21,7 @@ from pipeline.archive import Archive
 from pipeline.errors import BadInput, NotFound, StorageFault
 from pipeline.journal import CallFolder, Header, read_entries, read_header
 from pipeline.reducer import Reducer
-from pipeline.view import ScoreView, View
+from pipeline.view import ScoreView, View, counted
 
 VERSION = "1"
 """Of the tables below; change it with them."""
@@ -246,7 +246,7 @@ def _call(call_id: str, header: Header, view: View, in_progress: State | None) -
         policy=header.settings.policy.name,
         source=header.call.source,
         notice_given=header.call.notice_given,
-        alerts=len(view.alerts),
+        alerts=len(counted(view.alerts)),
         interruptions=sum(channel.interruptions for channel in channels.values()),
         overlaps=len(view.overlaps),
         silences=len(view.silences),

@@ -69,6 +69,12 @@ class Budget:
             return False
         return sum(now - each < samples(60.0) for each in self._raised) < self.settings.per_minute
 
+    def give_back(self, kind: str, at: int) -> None:
+        """The alert of this kind that was raised at ``at`` should not have been: it counts nowhere."""
+        if at in self._raised:
+            self._raised.remove(at)
+            self._kinds.pop(kind, None)
+
     def spend(self, kind: str, now: int) -> None:
         """An alert of this kind was raised."""
         self._kinds[kind] = now

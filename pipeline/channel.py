@@ -1,4 +1,7 @@
-"""Who speaks. A two-channel call has agent and customer; a mono recording has one unknown speaker."""
+"""Who speaks. A two-channel call has agent and customer; a mono recording has one unknown speaker.
+
+A two-channel call whose channels carry the same sound (dual mono) has an unknown speaker too, for as long as it lasts.
+"""
 
 from enum import StrEnum
 

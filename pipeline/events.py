@@ -15,7 +15,7 @@ from pipeline.timebase import Span
 class CallStarted:
     """unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
 
-    warnings: what is wrong with the source, one line each.
+    warnings: what is wrong with the source, one line each. attribution: how it is known who speaks.
     """
 
     type: Literal["call_started"] = "call_started"
@@ -29,6 +29,7 @@ class CallStarted:
     policy: str
     unavailable: dict[str, str]
     warnings: tuple[str, ...] = ()
+    attribution: Literal["channels", "diarised"] = "channels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,9 @@ class Silence:
     of: int | None = None
 
 
-RegionKind = Literal["hold", "mute", "pause", "music", "ringing", "tones", "noise", "clipping", "dual_mono"]
+RegionKind = Literal[
+    "hold", "mute", "pause", "conference", "music", "ringing", "tones", "noise", "clipping", "ivr", "dual_mono"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,40 @@ class Region:
     channel: Channel | None
     open: bool
     of: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """One party's voice heard in the other's channel (echo, bleed, crosstalk).
+
+    channel: where it is heard. delay: samples after the voice itself. gain: dB, leaked power over the voice's own.
+    suspected: the channels correlate, talk-over and affect are withheld. removed: the estimate has
+    converged, the leak is taken out. gone: no longer heard.
+    """
+
+    type: Literal["leak"] = "leak"
+    span: Span
+    at: int
+    channel: Channel
+    delay: int
+    gain: float
+    state: Literal["suspected", "removed", "gone"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspected:
+    """Something about the call is probably wrong and a person should look; nothing was changed by itself.
+
+    confidence: 0-1. because: one line for people. evidence: event numbers.
+    """
+
+    type: Literal["suspected"] = "suspected"
+    span: Span
+    at: int
+    kind: Literal["swapped_roles"]
+    confidence: float
+    because: str
+    evidence: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +360,8 @@ Event = (
     | OverlapRevised
     | Silence
     | Region
+    | Leak
+    | Suspected
     | Words
     | Rejected
     | Pace

@@ -9,10 +9,16 @@ from pipeline.channel import Channel
 from pipeline.errors import EngineFault
 from pipeline.nodes.advice import AdviceNode
 from pipeline.nodes.cues import CuesNode
+from pipeline.nodes.ivr import IvrNode
+from pipeline.nodes.leak import LeakNode
+from pipeline.nodes.overlaps import OverlapsNode
 from pipeline.nodes.pace import PaceNode
 from pipeline.nodes.prosody import ProsodyNode
 from pipeline.nodes.regions import RegionsNode
+from pipeline.nodes.revisions import RevisionsNode
+from pipeline.nodes.roles import RolesNode
 from pipeline.nodes.scores import ScoresNode
+from pipeline.nodes.sounds import SoundsNode
 from pipeline.nodes.speech import SpeechNode
 from pipeline.nodes.turns import TurnsNode
 from pipeline.nodes.words import WordsNode
@@ -53,11 +59,18 @@ def load(settings: Settings, model_cache: Path) -> Engines:
 def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
     """A fresh session of one call. Two builds from the same arguments give the same events."""
     info = replace(info, policy=settings.policy.name, unavailable=unavailable(info, settings.policy))
+    told_apart = info.attribution == "diarised"
     nodes: list[Node] = [
-        SpeechNode(info.channels, settings.speech, engines.detector),
+        LeakNode(info.channels, settings.leak, told_apart=told_apart),
         RegionsNode(),
-        TurnsNode(info.channels, settings.turns),
-        WordsNode(info.channels, settings.words, enabled="words" not in info.unavailable),
+        SpeechNode(info.channels, settings.speech, engines.detector),
+        SoundsNode(info.channels, settings.sounds),
+        IvrNode(info.channels, settings.sounds),
+        WordsNode(info.channels, settings.words, enabled="words" not in info.unavailable, told_apart=told_apart),
+        TurnsNode(settings.turns),
+        OverlapsNode(info.channels, settings.turns),
+        RevisionsNode(),
+        RolesNode(info.channels),
         PaceNode(info.channels, settings.voice),
         ProsodyNode(frozenset(_scored(info)), info.channels, settings.voice, engines.pitch),
         CuesNode(engines.playbook),
@@ -69,7 +82,7 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
 
 def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
     """What this call cannot have, and why."""
-    reasons: dict[str, str] = {}
+    reasons = dict(info.unavailable)
     if info.channels == (Channel.UNKNOWN,):
         reasons |= dict.fromkeys(("talk_over", "anger", "tension"), "one channel: the speaker is unknown")
     if policy.needs_notice and not info.notice_given:

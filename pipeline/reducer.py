@@ -3,10 +3,14 @@
 ``Reducer()`` keeps everything (a full report); ``Reducer(live=True)`` is bounded: the last lines, decimated curves.
 """
 
+from bisect import insort
+from collections import defaultdict
 from typing import Any, assert_never, cast
 
 from pipeline import events as ev
+from pipeline.channel import Channel
 from pipeline.journal import is_event
+from pipeline.nontalk import NonTalk
 from pipeline.session import Entry
 from pipeline.timebase import RATE, Span, ms, seconds
 from pipeline.view import (
@@ -15,6 +19,7 @@ from pipeline.view import (
     CueView,
     FaultView,
     GapView,
+    LeakView,
     LineView,
     OverlapView,
     PaceView,
@@ -22,6 +27,7 @@ from pipeline.view import (
     RegionView,
     ScoreView,
     StretchView,
+    SuspectedView,
     TurnView,
     View,
     WordView,
@@ -42,6 +48,8 @@ class Reducer:
         self._stretches: dict[int, StretchView | RegionView] = {}
         self._overlaps: dict[int, OverlapView] = {}
         self._alerts: dict[int, AlertView] = {}
+        self._answers: dict[Channel, list[int]] = defaultdict(list)
+        self._non_talk = NonTalk()
 
     def apply(self, entry: Entry) -> None:
         if not is_event(entry):
@@ -67,13 +75,17 @@ class Reducer:
             case ev.SpeechEnded():
                 self._spoke(event)
             case ev.Turn():
-                self._add(view.turns, _turn(event))
+                self._turn(event)
             case ev.Overlap() | ev.OverlapRevised():
                 self._overlap(n, event)
             case ev.Silence():
                 self._silence(n, event)
             case ev.Region():
                 self._region(n, event)
+            case ev.Leak():
+                self._leak(event)
+            case ev.Suspected():
+                self._add(view.suspected, _suspected(n, event))
             case ev.Words():
                 self._words(n, event)
             case ev.Rejected():
@@ -107,27 +119,45 @@ class Reducer:
         view.call_id, view.agent_id, view.policy = event.call_id, event.agent_id, event.policy
         view.source, view.notice_given, view.state = event.source, event.notice_given, "live"
         view.unavailable, view.warnings = dict(event.unavailable), list(event.warnings)
-        view.channels = {channel: ChannelView() for channel in event.channels}
-        view.prosody = {channel: [] for channel in event.channels}
-        view.pace = {channel: [] for channel in event.channels}
+        view.attribution = event.attribution
+        for channel in event.channels:
+            self._know(channel)
+
+    def _know(self, channel: Channel) -> None:
+        self.view.channels.setdefault(channel, ChannelView())
+        self.view.prosody.setdefault(channel, [])
+        self.view.pace.setdefault(channel, [])
 
     def _end(self, event: ev.CallEnded) -> None:
         view = self.view
         view.state, view.ended_because = "ended", event.reason
         view.duration_s, view.now_ms = round(event.span.seconds, 3), ms(event.span.end)
         view.overlap = view.advice = None
+        self._share()
         for channel in view.channels.values():
             channel.speaking = False
 
     def _spoke(self, event: ev.SpeechEnded) -> None:
-        channels = self.view.channels
-        channel = channels[event.channel]
+        channel = self.view.channels[event.channel]
         channel.speaking = False
         channel.talk_ms += ms(event.span.length)
-        total = sum(each.talk_ms for each in channels.values())
-        for each in channels.values():
-            each.talk_share = round(each.talk_ms / total, 3) if total else None
         _rate(channel)
+        self._share()
+
+    def _share(self) -> None:
+        """Talk time over the duration of the call, the field's definition."""
+        for each in self.view.channels.values():
+            each.talk_share = round(each.talk_ms / max(1, self.view.now_ms), 3)
+
+    def _turn(self, event: ev.Turn) -> None:
+        channel = self.view.channels[event.channel]
+        channel.turns += 1
+        channel.monologue_ms = max(channel.monologue_ms, ms(event.span.length))
+        if event.fto is not None and event.fto > 0:
+            answers = self._answers[event.channel]
+            insort(answers, ms(event.fto))
+            channel.response_ms = answers[len(answers) // 2]
+        self._add(self.view.turns, _turn(event))
 
     def _words(self, n: int, event: ev.Words) -> None:
         channel = self.view.channels[event.channel]
@@ -157,10 +187,14 @@ class Reducer:
             view.overlap = None
 
     def _count(self, item: OverlapView, sign: int) -> None:
-        if item.kind == "interruption" and item.interrupter is not None:
-            channel = self.view.channels[item.interrupter]
+        if item.interrupter is None:
+            return
+        channel = self.view.channels[item.interrupter]
+        if item.kind == "interruption":
             channel.interruptions += sign
             channel.interrupted_ms += sign * (item.end_ms - item.begin_ms)
+        elif item.kind == "backchannel":
+            channel.backchannels += sign
 
     def _silence(self, n: int, event: ev.Silence) -> None:
         if event.of is None:
@@ -169,19 +203,40 @@ class Reducer:
             self._add(self.view.silences, item)
         else:
             self._shut(event)
-            self.view.non_talk_ms += ms(event.span.length)
+            self._non_talk.silence(event.span)
+            self._tell_non_talk(event.at)
 
     def _region(self, n: int, event: ev.Region) -> None:
         if event.of is None:
             item = RegionView(kind=event.kind, channel=event.channel, open=event.open, **_span(event.span))
             self._stretches[n] = item
             self._add(self.view.regions, item)
+            if event.kind == "dual_mono":
+                self._know(Channel.UNKNOWN)
         else:
             self._shut(event)
+        if event.channel is None:
+            self._non_talk.region(event.of or n, event.kind, event.span, open=event.open)
+            self._tell_non_talk(event.at)
+
+    def _tell_non_talk(self, now: int) -> None:
+        self.view.hold_ms, self.view.non_talk_ms = ms(self._non_talk.hold(now)), ms(self._non_talk.total(now))
 
     def _shut(self, event: ev.Silence | ev.Region) -> None:
         item = self._stretches[cast(int, event.of)]
         item.begin_ms, item.end_ms, item.open = ms(event.span.start), ms(event.span.end), event.open
+
+    def _leak(self, event: ev.Leak) -> None:
+        """One line a channel: its latest estimate."""
+        item = LeakView(
+            channel=event.channel,
+            begin_ms=ms(event.span.start),
+            delay_ms=ms(event.delay),
+            gain_db=event.gain,
+            state=event.state,
+        )
+        leaks = self.view.leaks
+        leaks[:] = [each for each in leaks if each.channel is not event.channel] + [item]
 
     def _pace(self, event: ev.Pace) -> None:
         self.view.channels[event.channel].articulation_rate = event.articulation_rate
@@ -239,6 +294,10 @@ def _turn(event: ev.Turn) -> TurnView:
 
 def _cue(n: int, event: ev.Cue) -> CueView:
     return CueView(n=n, channel=event.channel, name=event.name, phrase=event.phrase, **_span(event.span))
+
+
+def _suspected(n: int, event: ev.Suspected) -> SuspectedView:
+    return SuspectedView(n=n, ms=ms(event.at), kind=event.kind, confidence=event.confidence, because=event.because)
 
 
 def _score(n: int, event: ev.Score) -> ScoreView:

@@ -6,14 +6,14 @@ the frames, and does no input or output. Its driver (``live`` or ``replay``) doe
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channel import Channel
-from pipeline.events import CallEnded, CallStarted, Event, Fault, Gap
-from pipeline.inputs import Close, EngineResult, Frame, Input, Loss
+from pipeline.events import CallEnded, CallStarted, Event, Fault, Gap, Region
+from pipeline.inputs import Close, EngineResult, Frame, Input, Loss, Mark
 from pipeline.timebase import TICK, Span, ticks
 
 
@@ -53,12 +53,24 @@ class Activity:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Who has the floor, and since which sample."""
+
+    holder: Channel
+    since: int
+
+
 @dataclass(slots=True)
 class Tick:
     """What a node sees of one step, and how it answers.
 
-    samples: float32 (channels, 512) in [-1, 1). inputs, events: what was admitted and what the
+    samples: float32 (channels, 512) in [-1, 1); the nodes before speech take out of it what is not this party's voice
+    (echo, muted audio), so that no later node needs to know. inputs, events: what was admitted and what the
     nodes before have emitted in this tick. activity: too frequent for events, so it travels here.
+    doubt: channels whose sound may not be this party's voice (an echo not yet removed, music not yet told, a
+    conference): nothing is judged from it. blurred: channels with this party's voice, but clipped, or mixed with the
+    other's: what is said and when counts, how it sounds does not. floor: who has it, None while nobody does.
     """
 
     frame: Frame
@@ -70,6 +82,9 @@ class Tick:
     events: list[Entry] = field(default_factory=list)
     asked: list[Utterance] = field(default_factory=list)
     activity: dict[Channel, Activity] = field(default_factory=dict)
+    doubt: set[Channel] = field(default_factory=set)
+    blurred: set[Channel] = field(default_factory=set)
+    floor: Floor | None = None
 
     @property
     def start(self) -> int:
@@ -79,6 +94,12 @@ class Tick:
     def end(self) -> int:
         """The sample at which whatever this step finds became known."""
         return self.frame.end
+
+    @property
+    def new_agent(self) -> bool:
+        """Another voice is the agent's from here on: after a transfer, or a machine that answered before."""
+        transfer = any(isinstance(each.item, Mark) and each.item.kind == "transfer" for each in self.inputs)
+        return transfer or any(isinstance(each.item, Region) and each.item.kind == "ivr" for each in self.events)
 
     def emit(self, event: Event) -> int:
         """Add an event; returns its number."""
@@ -113,6 +134,7 @@ class CallInfo:
     notice_given: how the customer was told, empty when not. source: file, door or device.
     unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
     warnings: what is wrong with the source, one line each.
+    attribution: how it is known who speaks: each party has a channel, or one channel was told apart by voice.
     """
 
     call_id: str
@@ -123,6 +145,7 @@ class CallInfo:
     policy: str = ""
     unavailable: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    attribution: Literal["channels", "diarised"] = "channels"
 
 
 TAIL = ticks(2.0)
@@ -234,6 +257,7 @@ class Session:
                 policy=info.policy,
                 unavailable=info.unavailable,
                 warnings=info.warnings,
+                attribution=info.attribution,
             )
         )
 

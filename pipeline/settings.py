@@ -26,6 +26,53 @@ class Speech(Section):
     """Seconds of silence that end a stretch; shorter pauses (stop consonants) belong to the word."""
     floor_dbfs: float = Field(default=-60.0, ge=-96.0, le=-20.0)
     """Level in dBFS under which a tick is silence whatever the detector says: line noise lies here."""
+    bleed_db: float = Field(default=38.0, ge=20.0, le=96.0)
+    """Decibels under the other party's voice at which a tick is bleed from it and no speech; parties on a line differ
+    by 20 dB at most."""
+
+
+class Leak(Section):
+    """Echo and bleed between the channels, and one sound on both (dual mono)."""
+
+    longest_s: float = Field(default=0.3, ge=0.01, le=0.35)
+    """Longest delay of a leak, in seconds; ITU-T G.131 calls echo beyond about 0.3 s a fault of the line."""
+    source_dbfs: float = Field(default=-50.0, ge=-80.0, le=-20.0)
+    """Level in dBFS under which a party is not heard to speak, so that nothing is learnt of its leak."""
+    strength: float = Field(default=0.2, ge=0.05, le=1.0)
+    """Correlation (0-1) from which one channel may be in the other."""
+    contrast: float = Field(default=4.0, ge=1.5, le=50.0)
+    """That correlation over the median of all delays; two voices of one pitch stay near 2."""
+    breadth: float = Field(default=0.25, ge=0.0, le=1.0)
+    """Share (0-1) of the frequencies under 4 kHz that a voice fills: from 0.35; a ringing tone fills 0.2."""
+    proof_db: float = Field(default=1.0, ge=0.5, le=20.0)
+    """Decibels by which an estimate must lower what it has not heard before, to be trusted."""
+    trial_s: float = Field(default=3.0, ge=0.5, le=60.0)
+    """Seconds of the source speaking after which an estimate that proved nothing is dropped."""
+    gone_s: float = Field(default=10.0, ge=1.0, le=120.0)
+    """Seconds of the source speaking in which nothing of it is heard any more."""
+    twin_s: float = Field(default=1.0, ge=0.3, le=10.0)
+    """Seconds of one sound on both channels that make it dual mono, or of two sounds that rule it out."""
+    twin_spread_db: float = Field(default=4.0, ge=0.0, le=20.0)
+    """Range in dB of the middle half of its levels: speech moves, a ringing tone or hum does not."""
+
+
+class Sounds(Section):
+    """What is heard and is not conversation: music, ringing, tones, noise, clipping."""
+
+    tonal: float = Field(default=0.42, ge=0.1, le=0.95)
+    """Share of the power (0-1) that stands still, over ``music_s``, from which a sound is music; speech: under 0.33."""
+    music_s: float = Field(default=2.0, ge=1.0, le=10.0)
+    """Seconds of music before it is told: shorter ones are jingles, or a voice that holds a vowel."""
+    noise_dbfs: float = Field(default=-45.0, ge=-50.0, le=-10.0)
+    """Level in dBFS from which a sound that never pauses is noise; an ordinary line lies 15 dB under it."""
+    noise_s: float = Field(default=2.0, ge=0.5, le=30.0)
+    """Seconds of unbroken noise before it is told: longer than a breath or a rustle."""
+    clipped: float = Field(default=0.045, ge=0.01, le=0.5)
+    """Share (0-1) of a second's samples near one ceiling from which speech is clipped; unclipped it has under 0.03."""
+    front_db: float = Field(default=4.0, ge=1.0, le=30.0)
+    """Level in dB over the music from which a voice is a person in front of it and not its singer."""
+    exchange_s: float = Field(default=1.0, ge=0.5, le=30.0)
+    """Seconds of the customer's talk from which the call is a conversation: no sound makes its start a machine's."""
 
 
 class Turns(Section):
@@ -40,7 +87,11 @@ class Turns(Section):
     dual_start_s: float = Field(default=0.2, ge=0.0, le=1.0)
     """Seconds between two starts after a gap that count for neither party."""
     backchannel_s: float = Field(default=1.0, ge=0.2, le=3.0)
-    """Longest overlapping contribution, in seconds, that may be a backchannel."""
+    """Longest contribution, in seconds, that may be a backchannel."""
+    brief_s: float = Field(default=0.6, ge=0.1, le=3.0)
+    """Longest contribution, in seconds, that counts as a backchannel by its length alone, where no words are known."""
+    settle_s: float = Field(default=2.5, ge=0.0, le=10.0)
+    """Seconds for which a short contribution waits for its words before it is called a turn or a backchannel."""
     cut_s: float = Field(default=0.5, ge=0.1, le=2.0)
     """Seconds the interrupter goes on, alone, for the floor to count as taken."""
     silence_s: float = Field(default=3.0, ge=0.5, le=60.0)
@@ -165,6 +216,8 @@ POLICIES = {
 class Settings(Section):
     """Everything that decides what events a call gives."""
 
+    leak: Leak = Leak()
+    sounds: Sounds = Sounds()
     speech: Speech = Speech()
     turns: Turns = Turns()
     words: Words = Words()

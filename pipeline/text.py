@@ -3,6 +3,12 @@
 import re
 
 _VOWELS = re.compile(r"[aeiouy]+")
+_SOUNDS = ("mm", "mmm", "mhm", "hm", "hmm", "uh huh", "uhhuh", "huh", "uh", "um", "ah", "oh", "aha")
+_LISTENING = (
+    *_SOUNDS, "okay", "ok", "right", "alright", "all right", "yeah", "yes", "yep", "sure", "exactly", "absolutely",
+    "i see", "got it", "gotcha", "of course", "great", "fine", "good", "true", "really", "wow", "oh no", "i know",
+)  # fmt: skip
+_ONLY_LISTENING = re.compile(rf"(?:(?:{'|'.join(sorted(_LISTENING, key=len, reverse=True))})(?: |$))+")
 _LETTERS = re.compile(r"[^a-z' ]+")
 
 
@@ -22,3 +28,11 @@ def syllables(word: str) -> int:
 def plain(text: str) -> str:
     """Lower case, only letters, apostrophes and single blanks: what phrases are matched against."""
     return " ".join(_LETTERS.sub(" ", text.lower().replace("\u2019", "'")).split())
+
+
+def acknowledges(text: str) -> bool:
+    """Whether a text is nothing but the sounds and words of listening: "mm-hm", "okay, right", "I see".
+
+    The list is ours, after the field's examples and Jurafsky et al. (1997), Switchboard-DAMSL, tags b, bk and aa.
+    """
+    return _ONLY_LISTENING.fullmatch(plain(text.replace("-", " "))) is not None

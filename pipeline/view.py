@@ -3,20 +3,25 @@
 All times in a view are milliseconds since the start of the call.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from pipeline import events as ev
+from pipeline.alerts import Reason
 from pipeline.channel import Channel
 
 
 @dataclass(slots=True, kw_only=True)
 class ChannelView:
-    """talk_ms: own speech. wpm: words per minute of own speech, None before any words. talk_share: 0-1 of all speech.
+    """talk_ms: own speech. wpm: words per minute of own speech, None before any words. talk_share: talk_ms over the
+    duration of the call, 0-1.
 
-    words: counted. speaking: at this moment. pace: latest words per minute. interruptions: made by this party.
+    words: counted. speaking: at this moment. interruptions, interrupted_ms: made by this party, and how long they
+    lasted. backchannels: overlapping ones. turns: finished. monologue_ms: the longest turn. response_ms: median
+    response time (positive floor-transfer offsets of this party's turns), None before any.
     """
 
     talk_ms: int = 0
@@ -26,6 +31,10 @@ class ChannelView:
     talk_share: float | None = None
     interruptions: int = 0
     interrupted_ms: int = 0
+    backchannels: int = 0
+    turns: int = 0
+    monologue_ms: int = 0
+    response_ms: int | None = None
     speaking: bool = False
 
 
@@ -53,6 +62,26 @@ class RegionView:
     begin_ms: int
     end_ms: int
     open: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class LeakView:
+    """channel: where the other party's voice was heard. gain_db: against that voice itself."""
+
+    channel: Channel
+    begin_ms: int
+    delay_ms: int
+    gain_db: float
+    state: Literal["suspected", "removed", "gone"]
+
+
+@dataclass(slots=True, kw_only=True)
+class SuspectedView:
+    n: int
+    ms: int
+    kind: Literal["swapped_roles"]
+    confidence: float
+    because: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,6 +196,8 @@ class View:
     """n: number of the last event. now_ms: audio heard. advice: the latest alert that still stands raised.
 
     unavailable: measure to the reason why this call cannot have it. warnings: what is wrong with the source.
+    attribution: how it is known who speaks. non_talk_ms: hold, and silences of both over 3 s
+    outside redacted stretches. hold_ms: on hold.
     """
 
     call_id: str = ""
@@ -182,12 +213,14 @@ class View:
     unavailable: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     channels: dict[Channel, ChannelView] = field(default_factory=dict)
+    attribution: Literal["channels", "diarised"] = "channels"
     advice: AlertView | None = None
     overlap: OverlapView | None = None
     transcript: list[LineView] = field(default_factory=list)
     overlaps: list[OverlapView] = field(default_factory=list)
     silences: list[StretchView] = field(default_factory=list)
     non_talk_ms: int = 0
+    hold_ms: int = 0
     turns: list[TurnView] = field(default_factory=list)
     scores: ScoresView = field(default_factory=ScoresView)
     prosody: dict[Channel, list[ProsodyView]] = field(default_factory=dict)
@@ -195,9 +228,16 @@ class View:
     alerts: list[AlertView] = field(default_factory=list)
     cues: list[CueView] = field(default_factory=list)
     regions: list[RegionView] = field(default_factory=list)
+    leaks: list[LeakView] = field(default_factory=list)
+    suspected: list[SuspectedView] = field(default_factory=list)
     gaps: list[GapView] = field(default_factory=list)
     rejected: int = 0
     faults: list[FaultView] = field(default_factory=list)
+
+
+def counted(alerts: Sequence[AlertView]) -> list[AlertView]:
+    """The alerts that count: one that was raised on a judgement since taken back does not."""
+    return [alert for alert in alerts if alert.cleared_because != Reason.REVISED]
 
 
 VIEW: TypeAdapter[View] = TypeAdapter(View)

@@ -132,8 +132,12 @@ class _InterruptionWatcher(Watcher):
         signal.evidence = (*recent, number)
 
 
+MEANT = ("hold", "mute", "pause", "music", "ringing", "tones")
+"""Regions in which a silence of the parties is no failing of theirs."""
+
+
 class _SilenceWatcher(Watcher):
-    """A silence on hold, mute or pause is meant, and nobody is waited for."""
+    """A silence on hold, mute or pause is meant, and nobody is waited for; nor does who hears music or ringing wait."""
 
     def __init__(self, when: OnSilence) -> None:
         self._when = when
@@ -143,7 +147,8 @@ class _SilenceWatcher(Watcher):
 
     def look(self, tick: Tick) -> Signal:
         for _, region in _found(tick, Region):
-            self._told_to_wait += 1 if region.open else -1
+            if region.kind in MEANT:
+                self._told_to_wait += 1 if region.open else -1
         for _, turn in _found(tick, Turn):
             self._after = turn.channel
         for number, silence in _found(tick, Silence):

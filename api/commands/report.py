@@ -10,7 +10,7 @@ from pipeline import events as ev
 from pipeline.channel import Channel
 from pipeline.session import Entry
 from pipeline.timebase import ms
-from pipeline.view import AlertView, ScoreView, View
+from pipeline.view import AlertView, ScoreView, View, counted
 
 STYLES = {"note": "cyan", "coach": "yellow", "critical": "bold red"}
 """By severity."""
@@ -30,6 +30,8 @@ def summary(view: View, title: str) -> None:
     out.print(Text(_counts(view)), soft_wrap=not out.is_terminal)
     for measure, reason in sorted(view.unavailable.items()):
         out.print(Text(f"no {measure.replace('_', ' ')}: {reason}", style="dim"))
+    for line in _oddities(view):
+        out.print(Text(line, style="yellow"), soft_wrap=not out.is_terminal)
     for fault in view.faults:
         out.print(Text(f"fault at {moment(fault.ms)} in {fault.part}: {one_line(fault.message)}", style="red"))
 
@@ -77,6 +79,13 @@ def as_it_comes(entry: Entry) -> Row | None:
             return cleared(ms(alert.at), alert.severity, alert.advice, alert.reason)
         case ev.Alert() as alert:
             return Row(ms(alert.at), alert.state, f"{alert.severity}: {alert.advice}", "dim")
+        case ev.Suspected() as suspected:
+            return Row(ms(suspected.at), "? swapped", suspected.because, "yellow")
+        case ev.Leak() as leak:
+            return Row(ms(leak.at), "echo", f"on the {leak.channel}'s channel: {leak.state}", "dim")
+        case ev.Region() as region if region.open:
+            where = f" ({region.channel})" if region.channel is not None else ""
+            return Row(ms(region.at), "region", region.kind.replace("_", " ") + where, "dim")
         case ev.Fault() as fault:
             return Row(ms(fault.at), "✗ fault", f"{fault.part}: {one_line(fault.message)}", "red")
         case ev.Gap() as gap:
@@ -108,8 +117,11 @@ def _parties(view: View) -> Table:
     table.add_row("talk time", *(moment(party.talk_ms) for party in parties))
     table.add_row("talk share", *(_percent(party.talk_share) for party in parties))
     table.add_row("words per minute", *(_number(party.wpm, "{:.0f}") for party in parties))
+    table.add_row("turns", *(str(party.turns) for party in parties))
+    table.add_row("longest turn", *(moment(party.monologue_ms) for party in parties))
     if len(parties) > 1:
         unmeasured = "talk_over" in view.unavailable
+        table.add_row("response time", *(_seconds(party.response_ms) for party in parties))
         table.add_row("interruptions made", *("-" if unmeasured else str(each.interruptions) for each in parties))
         table.add_row("peak anger", *(_peak(view, channel, Channel.CUSTOMER) for channel in view.channels))
         table.add_row("peak tension", *(_peak(view, channel, Channel.AGENT) for channel in view.channels))
@@ -122,17 +134,39 @@ def _peak(view: View, channel: Channel, owner: Channel) -> str:
 
 
 def _counts(view: View) -> str:
-    cleared_count = sum(alert.cleared_ms is not None for alert in view.alerts)
+    alerts = counted(view.alerts)
+    cleared_count = sum(alert.cleared_ms is not None for alert in alerts)
     counts = [
         "overlaps -" if "talk_over" in view.unavailable else _many(len(view.overlaps), "overlap"),
-        f"{_many(len(view.silences), 'silence')} over 3 s ({moment(view.non_talk_ms)})",
-        f"{_many(len(view.alerts), 'alert')} raised, {cleared_count} cleared",
+        f"{_many(len(view.silences), 'silence')} over 3 s",
+        f"{moment(view.non_talk_ms)} nobody talked",
+        f"{_many(len(alerts), 'alert')} raised, {cleared_count} cleared",
     ]
+    if view.hold_ms:
+        counts.append(f"{moment(view.hold_ms)} on hold")
     if view.rejected:
         counts.append(f"{_many(view.rejected, 'utterance')} not understood")
     if view.gaps:
         counts.append(_many(len(view.gaps), "gap"))
     return " · ".join(counts)
+
+
+def _oddities(view: View) -> Iterator[str]:
+    """What was on the line besides two people talking, and what is probably wrong with the call."""
+    for suspected in view.suspected:
+        yield f"agent and customer may be swapped ({suspected.because}); calmline swap {view.call_id} mends it"
+    for leak in view.leaks:
+        yield (
+            f"echo of the other party on the {leak.channel}'s channel, {leak.delay_ms} ms late, {leak.gain_db:.0f} dB: "
+            f"{leak.state}"
+        )
+    lasted: dict[str, int] = {}
+    for region in view.regions:
+        where = "" if region.channel is None else f" ({region.channel})"
+        what = region.kind.replace("_", " ") + where
+        lasted[what] = lasted.get(what, 0) + region.end_ms - region.begin_ms
+    if lasted:
+        yield "not conversation: " + ", ".join(f"{what} {moment(total)}" for what, total in lasted.items())
 
 
 def _many(count: int, what: str) -> str:
@@ -145,6 +179,10 @@ def _state(view: View) -> str:
 
 def _percent(share: float | None) -> str:
     return _number(share and share * 100, "{:.0f} %")
+
+
+def _seconds(value: int | None) -> str:
+    return _number(value and value / 1000, "{:.1f} s")
 
 
 def _number(value: float | None, form: str) -> str:

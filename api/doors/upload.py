@@ -159,8 +159,8 @@ class Uploads:
         try:
             Recorder(job.call, self._ask, self._delay).run(self._watched(job), lambda: recording.heard)
         except Exception as error:  # noqa: BLE001 - whatever fails here must end this call, loudly, and no other
-            _log.error("analysis failed", call_id=job.call.session.info.call_id, error=type(error).__name__)
             job.call.fail("upload", error)
+            _log.error("analysis failed", call_id=job.call.session.info.call_id, error=type(error).__name__)
         finally:
             job.received.drop()
 

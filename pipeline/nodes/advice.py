@@ -48,6 +48,8 @@ class AdviceNode:
             return
         if signal.ends is not None:
             life.move(tick, signal.ends)
+            if signal.ends is Reason.REVISED:
+                self._budget.give_back(life.advice.kind, life.raised)
         elif life.watcher.moment and tick.end - life.raised >= self._stale:
             life.move(tick, Reason.FADED)
 

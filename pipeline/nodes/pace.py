@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from pipeline.channel import Channel
 from pipeline.events import Pace, SpeechEnded, Words
-from pipeline.inputs import Mark
 from pipeline.session import Tick
 from pipeline.settings import Voice
 from pipeline.text import syllables
@@ -23,12 +22,11 @@ class PaceNode:
     def __init__(self, channels: Sequence[Channel], settings: Voice) -> None:
         self._window = samples(settings.pace_window_s)
         self._learn = samples(settings.pace_baseline_s)
-        self._speakers = {channel: _Speaker() for channel in channels}
+        self._speakers = {channel: _Speaker() for channel in (*channels, Channel.UNKNOWN)}
 
     def step(self, tick: Tick) -> None:
-        for entry in tick.inputs:
-            if isinstance(entry.item, Mark) and entry.item.kind == "transfer" and Channel.AGENT in self._speakers:
-                self._speakers[Channel.AGENT] = _Speaker()
+        if tick.new_agent and Channel.AGENT in self._speakers:
+            self._speakers[Channel.AGENT] = _Speaker()
         for entry in tick.events:
             if isinstance(entry.item, SpeechEnded):
                 self._speakers[entry.item.channel].speech.append(entry.item.span)

@@ -13,7 +13,6 @@ from models.spectral import spectral_shape
 from pipeline.baseline import Baseline
 from pipeline.channel import Channel
 from pipeline.events import Prosody, SpeechEnded, SpeechStarted
-from pipeline.inputs import Mark
 from pipeline.session import Tick
 from pipeline.settings import Voice
 from pipeline.timebase import TICK, Span, samples
@@ -32,6 +31,7 @@ class ProsodyNode:
     """Emits one Prosody for each ``block_s`` of speech, and one for what is left at the end of a stretch.
 
     voiced: channels whose voice quality (F0, spectral balance) may be measured; the others give level alone.
+    A block in which the channel was in doubt or blurred is left out: it neither moves a score nor a baseline.
     F0 estimates come 176 ms after the audio, so a block's F0 is that much older than its level.
     """
 
@@ -41,12 +41,11 @@ class ProsodyNode:
         self._settings = settings
         self._block = samples(settings.block_s)
         self._tracker = tracker
-        self._voices = {channel: _Voice(channel in voiced, settings) for channel in channels}
+        self._voices = {channel: _Voice(channel in voiced, settings) for channel in (*channels, Channel.UNKNOWN)}
 
     def step(self, tick: Tick) -> None:
-        for entry in tick.inputs:
-            if isinstance(entry.item, Mark) and entry.item.kind == "transfer" and Channel.AGENT in self._voices:
-                self._voices[Channel.AGENT].forget()
+        if tick.new_agent and Channel.AGENT in self._voices:
+            self._voices[Channel.AGENT].forget()
         for row, channel in enumerate(tick.channels):
             self._follow(tick, channel, tick.samples[row])
         for entry in tick.events:
@@ -62,6 +61,8 @@ class ProsodyNode:
             voice.begin(start, list(voice.recent)[-known:], self._tracker)
         elif tick.activity[channel].speaking:
             voice.block.append(window)
+        if tick.activity[channel].speaking:
+            voice.doubted = voice.doubted or channel in tick.doubt | tick.blurred
         if tick.activity[channel].speaking and tick.activity[channel].last >= voice.start + self._block:
             self._measure(tick, channel, voice, self._block)
 
@@ -74,12 +75,13 @@ class ProsodyNode:
 
     def _measure(self, tick: Tick, channel: Channel, voice: "_Voice", count: int, *, last: bool = False) -> None:
         span = Span(voice.start, voice.start + count)
-        audio = voice.take(count)
+        audio, doubted = voice.take(count)
         shape = spectral_shape(audio)
-        if shape is None:
+        pitch = _pitch(voice.pitch(audio, last=last))
+        if shape is None or doubted:
             return
         level, alpha = level_dbfs(audio), shape.alpha_ratio_db if voice.quality else None
-        f0, spread, voiced = _pitch(voice.pitch(audio, last=last))
+        f0, spread, voiced = pitch
         moves = voice.compare(level, f0, alpha, span.seconds)
         tick.emit(
             Prosody(
@@ -120,6 +122,7 @@ class _Voice:
         self.recent: deque[Samples] = deque(maxlen=BEFORE)
         self.block: list[Samples] = []
         self.start = 0
+        self.doubted = False
         self.quality = quality
         self._stream: PitchStream | None = None
         self._settings = settings
@@ -129,19 +132,20 @@ class _Voice:
         self.alpha = Baseline(-18.0, 0.0, prior, full)
 
     def begin(self, start: int, known: list[Samples], tracker: PitchTracker) -> None:
-        self.start, self.block = start, known
+        self.start, self.block, self.doubted = start, known, False
         self._stream = tracker.stream() if self.quality else None
 
-    def take(self, count: int) -> Samples:
-        """The next ``count`` samples of the stretch, whole ticks; what follows stays."""
+    def take(self, count: int) -> tuple[Samples, bool]:
+        """The next ``count`` samples of the stretch, whole ticks, and whether they are in doubt; what follows stays."""
         whole = count // TICK
         audio = np.concatenate(self.block[:whole])
         del self.block[:whole]
         self.start += whole * TICK
-        return audio
+        doubted, self.doubted = self.doubted, False
+        return audio, doubted
 
     def end(self) -> None:
-        self.block, self._stream = [], None
+        self.block, self._stream, self.doubted = [], None, False
 
     def forget(self) -> None:
         for baseline in (self.level, self.f0, self.alpha):

@@ -1,4 +1,4 @@
-"""Stretches that are not conversation, as the phone system marks them: hold, mute, pause for card data."""
+"""Stretches that are not conversation, as the phone system marks them: hold, mute, pause for card data, conference."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,16 @@ from pipeline.inputs import Close, Mark, MarkKind
 from pipeline.session import Tick
 from pipeline.timebase import Span
 
-_OPENS: dict[MarkKind, RegionKind] = {"hold": "hold", "mute": "mute", "pause": "pause"}
-_CLOSES: dict[MarkKind, tuple[RegionKind, ...]] = {"resume": ("hold", "pause"), "unmute": ("mute",)}
+Key = tuple[RegionKind, Channel | None]
+
+_OPENS: dict[MarkKind, RegionKind] = {"hold": "hold", "mute": "mute", "pause": "pause", "conference": "conference"}
+_CLOSES: dict[MarkKind, tuple[RegionKind, ...]] = {
+    "resume": ("hold", "pause", "conference"),
+    "unmute": ("mute",),
+    "transfer": ("conference",),
+}
+UNHEARD: tuple[RegionKind, ...] = ("hold", "mute", "pause")
+"""The parties do not hear each other then: what is said is said to somebody else, and is not listened to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +27,15 @@ class _Open:
 
 
 class RegionsNode:
-    """A mark opens a region at its tick; its counterpart, or the end of the call, closes it."""
+    """A mark opens a region at its tick; its counterpart, or the end of the call, closes it.
+
+    On hold, mute and pause the channel (both, where the mark names none) is silent to every later node. In a conference
+    a third person may speak on the channel (the customer's, where the mark names none): it is in doubt, so nobody is
+    judged by it.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[tuple[RegionKind, Channel | None], _Open] = {}
+        self._open: dict[Key, _Open] = {}
 
     def step(self, tick: Tick) -> None:
         for entry in tick.inputs:
@@ -30,6 +43,11 @@ class RegionsNode:
                 self._mark(tick, entry.item)
             elif isinstance(entry.item, Close):
                 self._shut(tick, list(self._open))
+        for kind, channel in self._open:
+            if kind in UNHEARD:
+                _silence(tick, channel)
+            else:
+                tick.doubt.add(channel or Channel.CUSTOMER)
 
     def _mark(self, tick: Tick, mark: Mark) -> None:
         kind = _OPENS.get(mark.kind)
@@ -39,8 +57,14 @@ class RegionsNode:
         closes = _CLOSES.get(mark.kind, ())
         self._shut(tick, [key for key in self._open if key[0] in closes and mark.channel in (None, key[1])])
 
-    def _shut(self, tick: Tick, keys: list[tuple[RegionKind, Channel | None]]) -> None:
+    def _shut(self, tick: Tick, keys: list[Key]) -> None:
         for kind, channel in keys:
             opened = self._open.pop((kind, channel))
             span = Span(opened.start, tick.start)
             tick.emit(Region(span=span, at=tick.end, kind=kind, channel=channel, open=False, of=opened.n))
+
+
+def _silence(tick: Tick, channel: Channel | None) -> None:
+    for row, each in enumerate(tick.channels):
+        if channel in (None, each):
+            tick.samples[row] = 0.0

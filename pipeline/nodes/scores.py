@@ -14,7 +14,6 @@ from math import exp
 
 from pipeline.channel import Channel
 from pipeline.events import Cue, OverlapRevised, Pace, Prosody, Score, ScoreKind, SpeechEnded
-from pipeline.inputs import Mark
 from pipeline.session import Tick
 from pipeline.settings import Scores
 from pipeline.timebase import Span, samples, seconds
@@ -80,9 +79,8 @@ class ScoresNode:
         self._people = {channel: _Person(OF[channel], settings) for channel in scored}
 
     def step(self, tick: Tick) -> None:
-        for entry in tick.inputs:
-            if isinstance(entry.item, Mark) and entry.item.kind == "transfer" and Channel.AGENT in self._people:
-                self._people[Channel.AGENT].forget()
+        if tick.new_agent and Channel.AGENT in self._people:
+            self._people[Channel.AGENT].forget()
         for entry in tick.events:
             self._take(entry.n, entry.item)
         if tick.end >= self._due:
@@ -94,7 +92,7 @@ class ScoresNode:
         match event:
             case Prosody() | Pace() | Cue() | SpeechEnded():
                 person = self._people.get(event.channel)
-            case OverlapRevised() if event.kind == "interruption" and event.interrupter is not None:
+            case OverlapRevised() if event.interrupter is not None:
                 person = self._people.get(event.interrupter)
             case _:
                 return
@@ -132,7 +130,11 @@ class _Fading:
         self.value, self.at = max(0.0, self.now(at) + amount), at
 
     def now(self, at: int) -> float:
-        return self.value * exp(-max(0, at - self.at) / self.fade)
+        return self.value * self.faded(self.at, at)
+
+    def faded(self, since: int, at: int) -> float:
+        """What is left at ``at`` of 1 at ``since``."""
+        return exp(-max(0, at - since) / self.fade)
 
 
 @dataclass(slots=True)
@@ -147,7 +149,7 @@ class _Person:
     words_known: bool = False
     interruptions: _Fading = field(init=False)
     cues: _Fading = field(init=False)
-    counted: set[int] = field(default_factory=set)
+    counted: dict[int, int] = field(default_factory=dict)
     evidence: dict[str, int] = field(default_factory=dict)
     told: tuple[float, float] = (-1.0, -1.0)
 
@@ -174,10 +176,17 @@ class _Person:
             case Cue() if event.name in CUES[self.kind]:
                 self.cues.add(CUES[self.kind][event.name], event.at)
                 self.evidence["words"] = number
-            case OverlapRevised() if event.of not in self.counted:
-                self.counted.add(event.of)
-                self.interruptions.add(1.0, event.at)
-                self.evidence["interruptions"] = number
+            case OverlapRevised():
+                self._interrupted(number, event)
+
+    def _interrupted(self, number: int, event: OverlapRevised) -> None:
+        """Count an interruption once, and take it back when it is judged to be something else."""
+        if event.kind == "interruption" and event.of not in self.counted:
+            self.counted[event.of] = event.at
+            self.interruptions.add(1.0, event.at)
+            self.evidence["interruptions"] = number
+        elif event.kind != "interruption" and (since := self.counted.pop(event.of, None)) is not None:
+            self.interruptions.add(-self.interruptions.faded(since, event.at), event.at)
 
     def _voice(self, number: int, event: Prosody) -> None:
         """Average each measure over the last ``attack_s`` of own speech."""

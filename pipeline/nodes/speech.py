@@ -1,15 +1,20 @@
 """Speech activity of each channel: detector probabilities with hysteresis become stretches of speech."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 
-from models.protocols import Samples, SpeechDetector
+from models.loudness import level_dbfs
+from models.protocols import SpeechDetector
 from pipeline.channel import Channel
 from pipeline.events import SpeechEnded, SpeechStarted
 from pipeline.session import Activity, Tick
 from pipeline.settings import Speech
-from pipeline.timebase import TICK, Span, samples
+from pipeline.timebase import TICK, Span, samples, ticks
+
+ECHO = ticks(0.35)
+"""Ticks within which a voice comes back as an echo."""
 
 
 class SpeechNode:
@@ -17,56 +22,69 @@ class SpeechNode:
 
     A stretch is known after ``onset_s`` over the onset, starts where the probability rose over the release before
     that, and ends with its last tick over the release,
-    known ``hangover_s`` later.
+    known ``hangover_s`` later. A channel that a tick does not have (see dual mono) is silent.
     """
 
     def __init__(self, channels: Sequence[Channel], settings: Speech, detector: SpeechDetector) -> None:
         self._settings = settings
-        self._streams = [detector.stream() for _ in channels]
-        self._stretches = [_Stretch() for _ in channels]
+        self._detector = detector
+        self._voices = {channel: _Voice(detector) for channel in channels}
 
     def step(self, tick: Tick) -> None:
         for row, channel in enumerate(tick.channels):
-            probability = self._streams[row].detect(tick.samples[row])
-            if _quiet(tick.samples[row], self._settings.floor_dbfs):
-                probability = 0.0
-            self._follow(tick, channel, self._stretches[row], probability)
+            if channel not in self._voices:
+                self._voices[channel] = _Voice(self._detector)
+            self._voices[channel].levels.append(level_dbfs(tick.samples[row]))
+        for row, channel in enumerate(tick.channels):
+            probability = self._voices[channel].stream.detect(tick.samples[row])
+            self._follow(tick, channel, 0.0 if self._inaudible(tick, channel) else probability)
+        for channel in self._voices:
+            if channel not in tick.channels:
+                self._follow(tick, channel, 0.0)
 
-    def _follow(self, tick: Tick, channel: Channel, stretch: "_Stretch", probability: float) -> None:
-        if stretch.speaking:
-            self._hold(tick, channel, stretch, probability)
+    def _inaudible(self, tick: Tick, channel: Channel) -> bool:
+        """Under the noise of the line, or so far under the other's voice that it is nothing but that voice's bleed."""
+        others = (max(self._voices[other].levels) for other in tick.channels if other is not channel)
+        floor = max(self._settings.floor_dbfs, max(others, default=-np.inf) - self._settings.bleed_db)
+        return self._voices[channel].levels[-1] < floor
+
+    def _follow(self, tick: Tick, channel: Channel, probability: float) -> None:
+        voice = self._voices[channel]
+        if voice.speaking:
+            self._hold(tick, channel, voice, probability)
         else:
-            self._listen(tick, channel, stretch, probability)
-        tick.activity[channel] = Activity(probability, stretch.speaking, stretch.start, stretch.last)
+            self._listen(tick, channel, voice, probability)
+        tick.activity[channel] = Activity(probability, voice.speaking, voice.start, voice.last)
 
-    def _listen(self, tick: Tick, channel: Channel, stretch: "_Stretch", probability: float) -> None:
+    def _listen(self, tick: Tick, channel: Channel, voice: "_Voice", probability: float) -> None:
         settings = self._settings
-        stretch.rise = stretch.rise + TICK if probability >= settings.release else 0
-        stretch.run = stretch.run + TICK if probability >= settings.onset else 0
-        if stretch.run >= samples(settings.onset_s):
-            stretch.speaking, stretch.start, stretch.last = True, tick.end - stretch.rise, tick.end
-            tick.emit(SpeechStarted(span=Span(stretch.start, stretch.start), at=tick.end, channel=channel))
+        voice.rise = voice.rise + TICK if probability >= settings.release else 0
+        voice.run = voice.run + TICK if probability >= settings.onset else 0
+        if voice.run >= samples(settings.onset_s):
+            voice.speaking, voice.start, voice.last = True, tick.end - voice.rise, tick.end
+            tick.emit(SpeechStarted(span=Span(voice.start, voice.start), at=tick.end, channel=channel))
 
-    def _hold(self, tick: Tick, channel: Channel, stretch: "_Stretch", probability: float) -> None:
+    def _hold(self, tick: Tick, channel: Channel, voice: "_Voice", probability: float) -> None:
         if probability >= self._settings.release:
-            stretch.last = tick.end
-        elif tick.end - stretch.last >= samples(self._settings.hangover_s):
-            stretch.speaking, stretch.run, stretch.rise = False, 0, 0
-            tick.emit(SpeechEnded(span=Span(stretch.start, stretch.last), at=tick.end, channel=channel))
+            voice.last = tick.end
+        elif tick.end - voice.last >= samples(self._settings.hangover_s):
+            voice.speaking, voice.run, voice.rise = False, 0, 0
+            tick.emit(SpeechEnded(span=Span(voice.start, voice.last), at=tick.end, channel=channel))
 
 
-class _Stretch:
-    """run: samples in a row over the onset. rise: samples in a row over the release, where the stretch will begin."""
+class _Voice:
+    """run: samples in a row over the onset. rise: samples in a row over the release, where the stretch will begin.
 
-    __slots__ = ("last", "rise", "run", "speaking", "start")
+    levels: dBFS of the last ticks, as many as an echo may be late.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("last", "levels", "rise", "run", "speaking", "start", "stream")
+
+    def __init__(self, detector: SpeechDetector) -> None:
+        self.stream = detector.stream()
+        self.levels: deque[float] = deque(maxlen=ECHO)
         self.speaking = False
         self.run = 0
         self.rise = 0
         self.start = 0
         self.last = 0
-
-
-def _quiet(window: Samples, floor_dbfs: float) -> bool:
-    return float(np.dot(window, window)) / TICK < 10 ** (floor_dbfs / 10)

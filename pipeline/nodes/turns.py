@@ -1,39 +1,88 @@
-"""Turn-taking: turns with their floor-transfer offsets, overlaps with their judgement, silences on both sides.
+"""Turns with their floor-transfer offsets, and silences of both parties.
 
-Definitions follow Heldner and Edlund (2010), "Pauses, gaps and overlaps in conversations": a gap or an overlap is the
-floor-transfer offset between two parties, a pause lies inside one party's turn. Raw overlap is neutral;
-what makes it an interruption is its length (from ``interruption_s``) or that the incumbent gives way (a cut).
+Definitions follow Heldner and Edlund (2010), "Pauses, gaps and overlaps in conversations": a pause lies inside one
+party's turn; a gap (> 0) or an overlap (< 0) lies between two parties' turns, and is the floor-transfer offset of the
+second; speech that begins and ends inside the other's turn transfers nothing. A backchannel ("mm-hm", "right")
+neither takes the floor nor tries to (Yngve 1970), so it is no turn, also where it falls into the other's pause.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from pipeline.channel import Channel
-from pipeline.events import Overlap, OverlapKind, OverlapRevised, Silence, SpeechEnded, SpeechStarted, Turn
+from pipeline.events import Silence, SpeechEnded, SpeechStarted, Turn, Words
 from pipeline.inputs import Close
-from pipeline.session import Activity, Tick
+from pipeline.session import Floor, Tick
 from pipeline.settings import Turns
+from pipeline.text import acknowledges
 from pipeline.timebase import Span, samples
+
+JOIN = samples(0.6)
+"""A pause shorter than this is inside one contribution: as long as the words node keeps one utterance together."""
 
 
 class TurnsNode:
-    """Three independent followers of the same speech activity."""
+    """Emits Turn and Silence; writes ``tick.floor``, which is known at once, while a turn is told when it is over."""
 
-    def __init__(self, channels: Sequence[Channel], settings: Turns) -> None:
+    def __init__(self, settings: Turns) -> None:
         self._floor = _Floor(settings)
-        self._overlaps = _Overlaps(settings, self._floor) if len(channels) == 2 else None
+        self._turns = _Turns(settings)
         self._silence = _Silences(settings)
 
     def step(self, tick: Tick) -> None:
-        if self._overlaps is not None:
-            self._overlaps.step(tick)
         self._floor.step(tick)
+        self._turns.step(tick)
         self._silence.step(tick)
 
 
+class _Floor:
+    """Who holds the floor now: it passes when the holder is silent and the other one speaks.
+
+    Who took it in a pause and spoke no longer than a backchannel gives it back as it was.
+    """
+
+    def __init__(self, settings: Turns) -> None:
+        self._longest_pause = samples(settings.silence_s)
+        self._brief = samples(settings.backchannel_s)
+        self._floor: Floor | None = None
+        self._before: Floor | None = None
+
+    def step(self, tick: Tick) -> None:
+        floor = self._floor
+        if floor is None or not tick.activity[floor.holder].speaking:
+            self._pass(tick, floor)
+        tick.floor = self._floor
+
+    def _pass(self, tick: Tick, floor: Floor | None) -> None:
+        taker = next((channel for channel, activity in tick.activity.items() if activity.speaking), None)
+        if taker is not None:
+            start = tick.activity[taker].start
+            brief = floor is not None and tick.activity[floor.holder].last - floor.since <= self._brief
+            back = self._before if brief and self._before is not None and self._before.holder is taker else None
+            self._before, self._floor = floor, back or Floor(taker, start)
+        elif floor is not None and tick.end - tick.activity[floor.holder].last >= self._longest_pause:
+            self._before = self._floor = None
+
+
 @dataclass(slots=True)
-class _Held:
-    """A turn in progress. last: end of the holder's last known speech."""
+class _Contribution:
+    """Speech of one party with no pause of JOIN in it. talk: samples of speech. over: it has ended."""
+
+    channel: Channel
+    start: int
+    last: int
+    talk: int = 0
+    over: bool = False
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def length(self) -> int:
+        return self.last - self.start
+
+
+@dataclass(slots=True)
+class _Open:
+    """A turn that may still go on. talk: samples of speech inside. fto: as in Turn."""
 
     channel: Channel
     start: int
@@ -42,163 +91,124 @@ class _Held:
     fto: int | None
 
 
-class _Floor:
-    """Who holds the floor: it passes when the holder is silent and the other one speaks."""
+class _Turns:
+    """Builds turns from contributions, in the order of their starts, each taken when it is settled.
+
+    A long contribution is settled when it has ended; a short one when its words say whether it is a backchannel, or
+    after ``settle_s`` without words, when ``brief_s`` and the other party's going on decide.
+    """
 
     def __init__(self, settings: Turns) -> None:
-        self._longest_pause = samples(settings.silence_s)
-        self._held: _Held | None = None
-        self._ended: dict[Channel, int] = {}
-
-    def held_since(self, channel: Channel) -> int | None:
-        """First sample of this channel's turn, None when it has none."""
-        return self._held.start if self._held is not None and self._held.channel is channel else None
+        self._settings = settings
+        self._waiting: deque[_Contribution] = deque()
+        self._turn: _Open | None = None
+        self._before: _Open | None = None
+        self._asked: set[Channel] = set()
 
     def step(self, tick: Tick) -> None:
         for entry in tick.events:
-            if isinstance(entry.item, SpeechStarted):
-                self._started(tick, entry.item.channel, entry.item.span.start)
-            elif isinstance(entry.item, SpeechEnded):
-                self._stopped(tick, entry.item)
-        held = self._held
-        if held is None or tick.activity[held.channel].speaking:
+            match entry.item:
+                case SpeechStarted(channel=channel, span=span):
+                    self._begin(channel, span.start)
+                case SpeechEnded(channel=channel, span=span):
+                    self._extend(channel, span)
+                case Words(channel=channel, span=span, text=text):
+                    self._said(channel, span, text)
+        self._settle(tick)
+        self._hand_over(tick)
+        self._expire(tick)
+
+    def _begin(self, channel: Channel, start: int) -> None:
+        open_ = self._latest(channel)
+        if open_ is None or open_.over or start - open_.last >= JOIN:
+            self._waiting.append(_Contribution(channel, start, start))
+            self._waiting = deque(sorted(self._waiting, key=lambda each: each.start))
+
+    def _extend(self, channel: Channel, span: Span) -> None:
+        contribution = self._latest(channel)
+        if contribution is not None:
+            contribution.last = span.end
+            contribution.talk += span.length
+
+    def _said(self, channel: Channel, span: Span, text: str) -> None:
+        (self._asked.add if text.rstrip().endswith("?") else self._asked.discard)(channel)
+        for each in self._waiting:
+            if each.channel is channel and span.overlap(Span(each.start, max(each.start, each.last))):
+                each.texts.append(text)
+
+    def _latest(self, channel: Channel) -> _Contribution | None:
+        return next((each for each in reversed(self._waiting) if each.channel is channel), None)
+
+    def _settle(self, tick: Tick) -> None:
+        """Take contributions from the front for as long as they are settled."""
+        for each in self._waiting:
+            activity = tick.activity[each.channel]
+            each.over = each.over or (not activity.speaking and tick.end - max(each.last, each.start) >= JOIN)
+        while self._waiting and self._waiting[0].over:
+            first = self._waiting[0]
+            short = first.length <= samples(self._settings.backchannel_s)
+            if short and not first.texts and tick.end - first.last < self._patience(tick):
+                return
+            self._waiting.popleft()
+            if not (short and self._is_backchannel(first)):
+                self._take(tick, first)
+
+    def _patience(self, tick: Tick) -> int:
+        """After the call only the tail comes: what waits then is settled before it is over."""
+        return samples(1.0 if tick.closing else self._settings.settle_s)
+
+    def _is_backchannel(self, contribution: _Contribution) -> bool:
+        """Whether the other party had the floor, keeps it, and these are the sounds of listening, not an answer."""
+        turn = self._turn
+        if turn is None or turn.channel is contribution.channel:
+            return False
+        goes_on = any(each.channel is turn.channel for each in self._waiting) or turn.last > contribution.last
+        if not goes_on or contribution.start - turn.last > samples(self._settings.silence_s):
+            return False
+        if contribution.texts:
+            return turn.channel not in self._asked and all(acknowledges(text) for text in contribution.texts)
+        return contribution.length <= samples(self._settings.brief_s)
+
+    def _take(self, tick: Tick, contribution: _Contribution) -> None:
+        turn = self._turn
+        pause = samples(self._settings.silence_s)
+        if turn is not None and turn.channel is contribution.channel and contribution.start - turn.last < pause:
+            turn.last = max(turn.last, contribution.last)
+            turn.talk += contribution.talk
             return
-        if tick.closing or tick.end - held.last >= self._longest_pause:
-            self._give_up(tick)
+        if turn is not None and turn.channel is not contribution.channel and contribution.last <= turn.last:
+            return  # inside the other's turn: an overlap, and no transfer
+        self._end(tick)
+        before = self._before
+        other = before is not None and before.channel is not contribution.channel
+        fto = contribution.start - before.last if before is not None and other else None
+        self._turn = _Open(contribution.channel, contribution.start, contribution.last, contribution.talk, fto)
 
-    def _started(self, tick: Tick, channel: Channel, start: int) -> None:
-        held = self._held
-        if held is None:
-            self._take(channel, start)
-        elif held.channel is not channel and not tick.activity[held.channel].speaking:
-            self._give_up(tick)
-            self._take(channel, start)
-
-    def _stopped(self, tick: Tick, ended: SpeechEnded) -> None:
-        held = self._held
-        if held is None or held.channel is not ended.channel:
+    def _hand_over(self, tick: Tick) -> None:
+        """A turn is over as soon as the other speaks alone for longer than a backchannel."""
+        turn = self._turn
+        if turn is None or len(self._waiting) != 1 or tick.activity[turn.channel].speaking:
             return
-        held.last = ended.span.end
-        held.talk += ended.span.length
-        other = next((c for c in tick.channels if c is not ended.channel), None)
-        if other is not None and tick.activity[other].speaking:
-            self._give_up(tick)
-            self._take(other, tick.activity[other].start)
+        running = self._waiting[0]
+        alone = tick.activity[running.channel].last - max(running.start, turn.last)
+        if running.channel is not turn.channel and alone > samples(self._settings.backchannel_s):
+            self._end(tick)
 
-    def _take(self, channel: Channel, start: int) -> None:
-        ends = [end for other, end in self._ended.items() if other is not channel]
-        self._held = _Held(channel, start, start, 0, start - max(ends) if ends else None)
-
-    def _give_up(self, tick: Tick) -> None:
-        held, self._held = self._held, None
-        if held is None or held.last <= held.start:
+    def _expire(self, tick: Tick) -> None:
+        """A turn after which nobody spoke is over, by the longest pause or with the call."""
+        turn = self._turn
+        if turn is None or self._waiting:
             return
-        self._ended[held.channel] = held.last
-        span = Span(held.start, held.last)
-        tick.emit(Turn(span=span, at=tick.end, channel=held.channel, talk=held.talk, fto=held.fto))
+        patience = samples(1.0 if tick.closing else self._settings.silence_s)
+        if tick.end - turn.last >= patience and not any(each.speaking for each in tick.activity.values()):
+            self._end(tick)
 
-
-@dataclass(slots=True)
-class _Run:
-    """One stretch in which both speak. n: number of its Overlap event, 0 before it is shown."""
-
-    start: int
-    end: int
-    interrupter: Channel | None
-    incumbent: Channel | None
-    eligible: bool
-    n: int = 0
-    kind: OverlapKind = "overlap"
-    over: bool = False
-
-
-class _Overlaps:
-    """Shows an overlap at ``overlap_s``, then revises its judgement: by length, by a cut, at its end."""
-
-    def __init__(self, settings: Turns, floor: _Floor) -> None:
-        self._settings = settings
-        self._floor = floor
-        self._run: _Run | None = None
-
-    def step(self, tick: Tick) -> None:
-        first, second = (tick.activity[channel] for channel in tick.channels)
-        run = self._run
-        if run is not None and run.over:
-            self._await_cut(tick, run)
-            run = self._run
-        if first.speaking and second.speaking and (run is None or run.over):
-            run = self._run = self._begin(tick, first, second)
-        if run is not None and not run.over:
-            self._follow(tick, run)
-
-    def _begin(self, tick: Tick, first: Activity, second: Activity) -> _Run:
-        apart = first.start - second.start
-        start = max(first.start, second.start)
-        if abs(apart) < samples(self._settings.dual_start_s):
-            return _Run(start, start, None, None, False, kind="dual_start")
-        interrupter, incumbent = tick.channels if apart > 0 else tick.channels[::-1]
-        since = self._floor.held_since(incumbent)
-        held = start - (tick.activity[incumbent].start if since is None else since)
-        return _Run(start, start, interrupter, incumbent, held >= samples(self._settings.floor_s))
-
-    def _follow(self, tick: Tick, run: _Run) -> None:
-        activities = [tick.activity[channel] for channel in tick.channels]
-        ended = [e.item.span.end for e in tick.events if isinstance(e.item, SpeechEnded)]
-        run.end = max(run.start, min([activity.last for activity in activities] + ended))
-        length = run.end - run.start
-        if run.n == 0 and length >= samples(self._settings.overlap_s):
-            span = Span(run.start, run.end)
-            run.n = tick.emit(Overlap(span=span, at=tick.end, kind=run.kind, interrupter=run.interrupter))
-        long = length >= samples(self._settings.interruption_s)
-        if run.n and run.eligible and long and run.kind != "interruption":
-            self._revise(tick, run, "interruption", cut=False, because="length")
-        if not all(activity.speaking for activity in activities):
-            self._finish(tick, run)
-
-    def _finish(self, tick: Tick, run: _Run) -> None:
-        """One of them, or both, stopped."""
-        if run.n == 0:
-            self._run = None
-        elif run.interrupter is not None and tick.activity[run.interrupter].speaking:
-            run.over = True  # the incumbent gave way; a cut if the interrupter goes on
-            self._await_cut(tick, run)
-        else:
-            self._revise(tick, run, self._yielded(tick, run), cut=False, because="ended")
-            self._run = None
-
-    def _yielded(self, tick: Tick, run: _Run) -> OverlapKind:
-        """The judgement when the later starter stopped first (or both at once)."""
-        if run.kind == "interruption" or run.interrupter is None or run.incumbent is None:
-            return run.kind
-        contribution = tick.activity[run.interrupter]
-        short = contribution.last - contribution.start <= samples(self._settings.backchannel_s)
-        return "backchannel" if short and tick.activity[run.incumbent].speaking else run.kind
-
-    def _await_cut(self, tick: Tick, run: _Run) -> None:
-        assert run.interrupter is not None
-        assert run.incumbent is not None
-        interrupter, incumbent = tick.activity[run.interrupter], tick.activity[run.incumbent]
-        if interrupter.last - run.end >= samples(self._settings.cut_s):
-            kind: OverlapKind = "interruption" if run.eligible else run.kind
-            self._revise(tick, run, kind, cut=True, because="cut")
-            self._run = None
-        elif incumbent.speaking or not interrupter.speaking:
-            self._revise(tick, run, run.kind, cut=False, because="ended")
-            self._run = None
-
-    def _revise(self, tick: Tick, run: _Run, kind: OverlapKind, *, cut: bool, because: str) -> None:
-        run.kind = kind
-        tick.emit(
-            OverlapRevised(
-                span=Span(run.start, run.end),
-                at=tick.end,
-                of=run.n,
-                kind=kind,
-                interrupter=run.interrupter,
-                cut=cut,
-                because=because,  # type: ignore[arg-type]
-            )
-        )
+    def _end(self, tick: Tick) -> None:
+        turn = self._turn
+        if turn is not None:
+            span = Span(turn.start, turn.last)
+            tick.emit(Turn(span=span, at=tick.end, channel=turn.channel, talk=turn.talk, fto=turn.fto))
+            self._before, self._turn = turn, None
 
 
 class _Silences:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline import settings as s
 from pipeline.channel import Channel
-from pipeline.events import Fault, Rejected, RejectReason, Word, Words
+from pipeline.events import Fault, Region, Rejected, RejectReason, Word, Words
 from pipeline.inputs import EngineResult
 from pipeline.session import Tick, Utterance
 from pipeline.timebase import TICK, Span, samples
@@ -19,20 +19,35 @@ SEARCH = samples(3.0)
 
 
 class WordsNode:
-    """One utterance is the speech of one channel between pauses longer than ``join_s``, at most ``longest_s``."""
+    """One utterance is the speech of one channel between pauses longer than ``join_s``, at most ``longest_s``.
 
-    def __init__(self, channels: Sequence[Channel], settings: s.Words, *, enabled: bool) -> None:
+    told_apart: both rows come from one channel and hold the same mixture where both speak; who came in later is not
+    transcribed there, or every word would be heard twice.
+    What a singer sings is not asked for: an utterance that lies in music for the most part.
+    """
+
+    def __init__(
+        self, channels: Sequence[Channel], settings: s.Words, *, enabled: bool, told_apart: bool = False
+    ) -> None:
         self._settings = settings
+        self._told_apart = told_apart
         self._enabled = enabled
-        self._cutters = {channel: _Cutter(settings) for channel in channels}
+        self._cutters = {channel: _Cutter(settings) for channel in (*channels, Channel.UNKNOWN)}
+        self._music = {channel: _Music() for channel in self._cutters}
         self._asked = 0
 
     def step(self, tick: Tick) -> None:
         if self._enabled:
-            for row, channel in enumerate(tick.channels):
-                for span, pcm in self._cutters[channel].step(tick, row, channel):
-                    self._asked += 1
-                    tick.ask(Utterance(self._asked, channel, span, pcm))
+            if self._told_apart:
+                _hush(tick)
+            for entry in tick.events:
+                if isinstance(entry.item, Region) and entry.item.kind == "music" and entry.item.channel is not None:
+                    self._music[entry.item.channel].take(entry.item)
+            for channel, cutter in self._cutters.items():
+                for span, pcm in cutter.step(tick, channel):
+                    if not self._music[channel].covers(span):
+                        self._asked += 1
+                        tick.ask(Utterance(self._asked, channel, span, pcm))
         for entry in tick.inputs:
             if isinstance(entry.item, EngineResult):
                 self._judge(tick, entry.item)
@@ -70,6 +85,14 @@ class WordsNode:
         return None
 
 
+def _hush(tick: Tick) -> None:
+    """Silence the mixture in the row of whoever came in later; speech was told from it before."""
+    starts = [tick.activity[channel].start for channel in tick.channels]
+    mixture = tick.samples[0] == tick.samples[1]
+    if mixture.any():
+        tick.samples[starts.index(max(starts)), mixture] = 0.0
+
+
 def _words(tick: Tick, result: EngineResult, *, late: bool) -> Words:
     return Words(
         span=result.span,
@@ -81,6 +104,25 @@ def _words(tick: Tick, result: EngineResult, *, late: bool) -> Words:
         late=late,
         emotion=result.emotion,
     )
+
+
+class _Music:
+    """Music of one channel: the region that is open, and the last one that was closed."""
+
+    SHARE = 0.8
+    """Of an utterance, from which it is the music's own."""
+
+    def __init__(self) -> None:
+        self._since: int | None = None
+        self._last = Span(0, 0)
+
+    def take(self, region: Region) -> None:
+        self._since = region.span.start if region.open else None
+        self._last = self._last if region.open else region.span
+
+    def covers(self, span: Span) -> bool:
+        running = 0 if self._since is None else span.overlap(Span(self._since, max(self._since, span.end)))
+        return running + self._last.overlap(span) >= self.SHARE * span.length
 
 
 Cut = tuple[Span, NDArray[np.int16]]
@@ -100,8 +142,13 @@ class _Cutter:
     last: int = 0
     spoken: int = 0
 
-    def step(self, tick: Tick, row: int, channel: Channel) -> list[Cut]:
-        self.pcm.append(tick.frame.pcm[row])
+    def step(self, tick: Tick, channel: Channel) -> list[Cut]:
+        if channel not in tick.channels:
+            return self._leave()
+        if not self.pcm:
+            self.first = tick.start
+        row = tick.channels.index(channel)
+        self.pcm.append(np.rint(tick.samples[row] * 32768.0).astype(np.int16))
         activity = tick.activity[channel]
         if activity.speaking:
             if self.start is None:
@@ -116,6 +163,13 @@ class _Cutter:
         if self.start is None:
             self._forget(tick.end - samples(self.settings.pad_s) - samples(1.0))
         return []
+
+    def _leave(self) -> list[Cut]:
+        """The channel has no sound of its own any more: what it had begun is cut here."""
+        cut = [self._cut(self.start, self.first + sum(map(len, self.pcm)))] if self.start is not None else []
+        self.start = None
+        self.pcm.clear()
+        return cut
 
     def _end(self, tick: Tick) -> list[Cut]:
         assert self.start is not None

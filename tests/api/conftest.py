@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from numpy.typing import NDArray
@@ -28,6 +29,14 @@ from pipeline.settings import Storage
 from tests.fakes import fake_engines
 
 HOME = "http://127.0.0.1"
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command sets the logs up for its own process; here that would be the next tests', on a closed stderr."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 class LocalClient(TestClient):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.channel import TWO_CHANNEL, Channel
-from pipeline.events import Overlap, OverlapRevised, Silence, Turn
+from pipeline.channel import MONO, TWO_CHANNEL, Channel
+from pipeline.events import Overlap, OverlapRevised, Silence, SpeechEnded, Turn, Word, Words
+from pipeline.nodes.overlaps import OverlapsNode
+from pipeline.nodes.revisions import RevisionsNode
+from pipeline.nodes.speech import SpeechNode
 from pipeline.nodes.turns import TurnsNode
-from pipeline.session import Entry
-from pipeline.timebase import RATE, TICK, seconds
-from tests.pipeline.drive import STANDARD, Stretches, events, scripted
+from pipeline.session import Entry, Node, Session, Tick
+from pipeline.timebase import RATE, TICK, Span, seconds
+from tests.pipeline.drive import INFO, STANDARD, ScriptedDetector, Stretches, events, frames, run, scripted
 
 A, C = Channel.AGENT, Channel.CUSTOMER
 
 
 def turns(agent: Stretches, customer: Stretches, length: float) -> list[Entry]:
-    return scripted(lambda: [TurnsNode(TWO_CHANNEL, STANDARD.turns)], agent, customer, length)
+    def nodes() -> list[Node]:
+        return [TurnsNode(STANDARD.turns), OverlapsNode(TWO_CHANNEL, STANDARD.turns)]
+
+    return scripted(nodes, agent, customer, length)
 
 
 def judgement(entries: list[Entry]) -> tuple[str, Channel | None, bool]:
@@ -131,3 +137,164 @@ def test_swapping_channels_mirrors_overlaps() -> None:
 
     assert told(straight, False) == told(mirrored, True)
     assert told(straight, False)
+
+
+def test_a_pause_of_the_incumbent_inside_an_overlap_changes_nobodys_part() -> None:
+    """The incumbent falls silent for 0.35 s while the other talks on: still one overlap, one interrupter."""
+    entries = turns([(1, 4.6), (4.95, 8)], [(4, 6)], 10)
+    assert len(events(entries, Overlap)) == 1
+    assert judgement(entries) == ("interruption", C, False)
+
+
+def test_two_short_overlaps_are_not_one_long_one() -> None:
+    assert not events(turns([(1, 8)], [(3, 3.4), (3.8, 4.2)], 10), Overlap)
+
+
+def test_a_brief_sound_in_a_pause_takes_no_floor() -> None:
+    """Agent pauses, customer says mm-hm, agent goes on and is interrupted: the floor was theirs all along."""
+    entries = turns([(1, 3), (3.9, 7)], [(3.3, 3.7), (4.5, 6.5)], 9)
+    assert judgement(entries)[:2] == ("interruption", C)
+    assert [turn.channel for turn in events(entries, Turn)] == [A]
+
+
+def test_an_answer_takes_it() -> None:
+    entries = turns([(1, 3), (5.2, 7)], [(3.3, 4.8)], 10)
+    assert [turn.channel for turn in events(entries, Turn)] == [A, C, A]
+
+
+def test_a_turn_is_told_once_the_other_has_the_floor_for_longer_than_a_backchannel() -> None:
+    first = events(turns([(1, 3)], [(3.3, 14)], 16), Turn)[0]
+    assert first.channel is A
+    assert first.at / RATE < 4.6
+
+
+def test_speech_inside_the_others_turn_transfers_nothing() -> None:
+    """Heldner and Edlund: an overlap within a speaker's turn has no floor-transfer offset."""
+    assert [turn.channel for turn in events(turns([(1, 8)], [(3, 5)], 10), Turn)] == [A]
+
+
+def test_a_turn_after_ones_own_has_no_offset() -> None:
+    first, second = events(turns([(1, 2), (6, 7)], [], 12), Turn)
+    assert (first.fto, second.fto) == (None, None)
+
+
+def test_turns_come_in_order_and_never_overlap_themselves() -> None:
+    found = events(turns([(1, 3), (5, 8), (11, 12)], [(3.2, 5.4), (8.1, 10.5)], 14), Turn)
+    assert [turn.channel for turn in found] == [A, C, A, C, A]
+    assert [turn.span.start for turn in found] == sorted(turn.span.start for turn in found)
+
+
+class Doubting:
+    """Doubts the customer's channel for a while, in seconds."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self._start, self._end = start, end
+
+    def step(self, tick: Tick) -> None:
+        if self._start <= tick.start / RATE < self._end:
+            tick.doubt.add(C)
+
+
+@pytest.mark.parametrize(("until", "kinds"), [(6.5, []), (4.3, ["interruption"])])
+def test_what_may_be_an_echo_interrupts_nobody_and_is_not_shown(until: float, kinds: list[str]) -> None:
+    def nodes() -> list[Node]:
+        return [Doubting(4, until), TurnsNode(STANDARD.turns), OverlapsNode(TWO_CHANNEL, STANDARD.turns)]
+
+    entries = scripted(nodes, [(1, 8)], [(4, 6.5)], 10)
+    assert [each.kind for each in events(entries, OverlapRevised) if each.because != "ended"] == kinds
+    assert len(events(entries, Overlap)) == len(kinds)
+
+
+class Says:
+    """Emits words at their second: (seconds, channel, text, start, end)."""
+
+    def __init__(self, *lines: tuple[float, Channel, str, float, float]) -> None:
+        self._lines = list(lines)
+
+    def step(self, tick: Tick) -> None:
+        while self._lines and self._lines[0][0] * RATE <= tick.start:
+            _, channel, text, start, end = self._lines.pop(0)
+            tick.emit(said(channel, text, start, end, tick.end))
+
+
+def said(channel: Channel, text: str, start: float, end: float, at: int) -> Words:
+    """Words that lie evenly over their seconds."""
+    parts = text.split()
+    edges = [round((start + (end - start) * i / len(parts)) * RATE) for i in range(len(parts) + 1)]
+    words = tuple(
+        Word(text=part, span=Span(one, two), probability=0.9)
+        for part, one, two in zip(parts, edges, edges[1:], strict=False)
+    )
+    span = Span(round(start * RATE), round(end * RATE))
+    return Words(span=span, at=at, channel=channel, utterance=1, text=text, words=words, late=False)
+
+
+def spoken(agent: Stretches, customer: Stretches, *lines: tuple[float, Channel, str, float, float]) -> list[Entry]:
+    def nodes() -> list[Node]:
+        return [Says(*lines), TurnsNode(STANDARD.turns), OverlapsNode(TWO_CHANNEL, STANDARD.turns), RevisionsNode()]
+
+    return scripted(nodes, agent, customer, 14)
+
+
+LONG = "i have looked into the order and it was sent to the old address last week on monday"
+
+
+def test_words_make_a_long_overlap_a_backchannel() -> None:
+    entries = spoken([(1, 9)], [(4, 5.3)], (6, C, "yeah okay right okay", 4, 5.3), (10, A, LONG, 1, 9))
+    assert [each.because for each in events(entries, OverlapRevised)] == ["length", "ended", "words"]
+    assert judgement(entries) == ("backchannel", C, False)
+
+
+def test_words_make_an_overlap_a_completion() -> None:
+    """The customer supplies the incumbent's own words."""
+    entries = spoken(
+        [(1, 5)], [(4, 4.9)], (6, A, "so it was sent to the wrong address", 1, 5), (6, C, "wrong address", 4, 4.9)
+    )
+    assert judgement(entries)[0] == "completion"
+
+
+def test_a_short_attempt_that_is_no_backchannel_is_neutral() -> None:
+    entries = spoken([(1, 9)], [(4, 4.8)], (6, C, "wait a minute", 4, 4.8), (10, A, LONG, 1, 9))
+    assert [each.kind for each in events(entries, OverlapRevised)] == ["backchannel", "overlap"]
+
+
+def test_an_interruption_with_words_of_its_own_stays_one_and_is_revised_once() -> None:
+    lines = ((7, C, "no that is not what i said", 4, 6), (10, A, LONG, 1, 9), (11, C, "yeah", 4.1, 4.4))
+    entries = spoken([(1, 9)], [(4, 6)], *lines)
+    assert judgement(entries)[0] == "interruption"
+    assert "words" not in [each.because for each in events(entries, OverlapRevised)]
+
+
+def test_words_decide_whether_a_short_contribution_is_a_turn() -> None:
+    agent, customer = [(1, 3), (4.4, 7)], [(3.3, 4.1)]
+    answer = spoken(agent, customer, (3.7, A, "what is your name", 1, 3), (5, C, "jack tilley", 3.3, 4.1))
+    assert [turn.channel for turn in events(answer, Turn)] == [A, C, A]
+    listening = spoken(agent, customer, (3.7, A, "i will look that up", 1, 3), (5, C, "okay great", 3.3, 4.1))
+    assert [turn.channel for turn in events(listening, Turn)] == [A]
+    asked = spoken(agent, customer, (3.7, A, "is that right?", 1, 3), (5, C, "yeah sure", 3.3, 4.1))
+    assert [turn.channel for turn in events(asked, Turn)] == [A, C, A]
+
+
+class OneSound:
+    """From a second on both channels carry the same sound: one unknown speaker."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self._start, self._end = start, end
+
+    def step(self, tick: Tick) -> None:
+        if self._start <= tick.start / RATE < self._end:
+            tick.channels, tick.samples = MONO, tick.samples[:1]
+
+
+def test_dual_mono_is_one_unknown_speaker() -> None:
+    detector = ScriptedDetector([(1, 3), (9, 10)], [(1, 3), (9, 10)], [(1.5, 3)])
+    nodes = [
+        OneSound(2, 8),
+        SpeechNode(TWO_CHANNEL, STANDARD.speech, detector),
+        TurnsNode(STANDARD.turns),
+        OverlapsNode(TWO_CHANNEL, STANDARD.turns),
+    ]
+    entries = run(Session(INFO, nodes), frames(12))
+    told = [(each.channel, round(each.span.seconds, 1)) for each in events(entries, SpeechEnded)]
+    assert told[:3] == [(A, 1.0), (C, 1.0), (Channel.UNKNOWN, 1.5)]
+    assert {each.channel for each in events(entries, SpeechEnded)[3:]} == {A, C}

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pipeline.channel import TWO_CHANNEL, Channel
-from pipeline.events import Fault, Pace, Rejected, Words
+from pipeline.events import Fault, Pace, Region, Rejected, Words
 from pipeline.inputs import EngineResult, Frame
 from pipeline.nodes.pace import PaceNode
 from pipeline.nodes.speech import SpeechNode
 from pipeline.nodes.words import WordsNode
-from pipeline.session import Entry, Session, Utterance
+from pipeline.session import Entry, Session, Tick, Utterance
 from pipeline.text import plain, syllables
 from pipeline.timebase import RATE, Span
 from tests.pipeline.drive import INFO, STANDARD, ScriptedDetector, Stretches, events, frames, record, spoken
@@ -39,6 +39,42 @@ def said(
         PaceNode(TWO_CHANNEL, STANDARD.voice),
     ]
     return record(Session(INFO, nodes), frames(length), reply, delay), asked
+
+
+class Plays:
+    """Music on a channel: (told at, began, over), in seconds."""
+
+    def __init__(self, channel: Channel, told: float, began: float, over: float) -> None:
+        self._channel, self._told, self._began, self._over = channel, told, began, over
+        self._n: int | None = None
+
+    def step(self, tick: Tick) -> None:
+        start = round(self._began * RATE)
+        if self._n is None and tick.end >= self._told * RATE:
+            span = Span(start, tick.end)
+            self._n = tick.emit(Region(span=span, at=tick.end, kind="music", channel=self._channel, open=True))
+        elif self._n and self._over and tick.end >= self._over * RATE:
+            span = Span(start, tick.end)
+            n, self._over = self._n, 0
+            tick.emit(Region(span=span, at=tick.end, kind="music", channel=self._channel, open=False, of=n))
+
+
+@pytest.mark.parametrize(("began", "over", "lines"), [(1, 9, 0), (1, 3.2, 0), (2.4, 9, 1)])
+def test_what_a_singer_sings_is_not_asked_for(began: float, over: float, lines: int) -> None:
+    """An utterance of seconds 1 to 3 on the agent's channel, and the customer's, who is never in the music."""
+    asked: list[Utterance] = []
+
+    def reply(utterance: Utterance) -> EngineResult:
+        asked.append(utterance)
+        return spoken(utterance, TEN)
+
+    nodes = [
+        SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector([(1, 3)], [(4, 6)])),
+        Plays(Channel.AGENT, 3.1, began, over),
+        WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True),
+    ]
+    record(Session(INFO, nodes), frames(12), reply)
+    assert [u.channel for u in asked] == [Channel.AGENT] * lines + [Channel.CUSTOMER]
 
 
 def test_an_utterance_is_the_speech_between_longer_pauses() -> None:

@@ -47,6 +47,10 @@ export const strings = {
   fault: (count: number) => (count === 1 ? '1 fault' : `${count} faults`),
   gap: (count: number) => (count === 1 ? '1 sound gap' : `${count} sound gaps`),
   gapOf: (party: string, reason: string) => `Sound missing: ${party} (${reason})`,
+  swapped: 'Sides may be swapped',
+  oneSound: 'One sound on both sides',
+  echo: 'Echo',
+  echoOf: (party: string, state: string) => `Echo of the other side: ${party} (${state})`,
   summary: {
     duration: 'Duration',
     alerts: 'Alerts',
