@@ -22,10 +22,11 @@ from api.hub import Hub, stored
 from api.metrics import Metrics
 from api.policy import Who
 from api.store import CallRow, Store
+from api.swaps import Swap, Swaps
 from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.call import Call
-from pipeline.errors import BadInput, Conflict, NotFound
+from pipeline.errors import BadInput, Conflict, NotFound, StorageFault
 from pipeline.events import Fault
 from pipeline.graph import Engines
 from pipeline.inputs import Command, Mark
@@ -66,13 +67,14 @@ class Desk:
         self.metrics = Metrics(lambda: len(self.in_progress), lambda: self.waiting, self.archive.size)
         ask = self.pool.ask if self.pool is not None else None
         self.uploads = Uploads(ask, self.settings.words.nominal_delay_s, self._analysed, self.metrics.took)
+        self.swaps = Swaps(engines, ask, self._swapped)
         self.store = Store(store_url or Store.beside(config.calls_folder))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     @property
     def in_progress(self) -> set[str]:
-        """Ids of live calls and of uploads being analysed."""
-        return {*self.switchboard.calls, *self.uploads.jobs}
+        """Ids of live calls, of uploads being analysed and of calls being swapped."""
+        return {*self.switchboard.calls, *self.uploads.jobs, *self.swaps.jobs}
 
     @property
     def waiting(self) -> int:
@@ -91,6 +93,7 @@ class Desk:
         try:
             async with asyncio.timeout(DRAIN_S):
                 await self.switchboard.drain()
+                await self.swaps.stop()
                 await self.uploads.stop()
         except TimeoutError:
             _log.error("drain timed out", calls=sorted(self.in_progress))
@@ -138,6 +141,19 @@ class Desk:
             raise Conflict(f"call {call_id} is in progress; it can be deleted once it has ended")
         await self._in_writer(partial(self._remove, call_id))
         _log.info("call deleted", call_id=call_id)
+
+    async def swap(self, call_id: str, who: Who) -> None:
+        """Exchange a call's roles in the background. Raises Conflict while it is in progress, NotFound, BadInput."""
+        self._check_ready()
+        self._check_idle(call_id)
+        swap = await asyncio.to_thread(self._examine, call_id, who)
+        self._check_idle(call_id)
+        self.swaps.begin(swap)
+
+    def progress(self, call_id: str) -> float | None:
+        """0-1 of a recording being analysed or a call being swapped, else None."""
+        job = self.uploads.jobs.get(call_id) or self.swaps.jobs.get(call_id)
+        return None if job is None else job.progress
 
     async def project(self, call_id: str, state: Literal["live", "analysing"] | None = None) -> None:
         """Write a call's row; what fails here is logged, for the row can always be rebuilt."""
@@ -199,7 +215,7 @@ class Desk:
 
     async def _label(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
         call_id = folder.path.name
-        if call_id in self.uploads.jobs:
+        if call_id in self.uploads.jobs or call_id in self.swaps.jobs:
             raise Conflict(f"call {call_id} is being analysed; answer its alerts once that is done")
         if not await asyncio.to_thread(_raised, folder, alert):
             raise NotFound(f"call {call_id} has no alert {alert}")
@@ -238,6 +254,14 @@ class Desk:
         self.hub.shut(call_id)
         _log.info("recording analysed", call_id=call_id)
 
+    async def _swapped(self, folder: CallFolder, note: notes.Note) -> None:
+        try:
+            await self._in_writer(partial(notes.append, folder, note))
+        except StorageFault as error:  # the journal and its header say it too
+            _log.error("note not written", call_id=folder.path.name, error=type(error).__name__)
+        await self.project(folder.path.name)
+        _log.info("swap ended", call_id=folder.path.name)
+
     def _record(self, info: CallInfo) -> Call:
         session = graph.build(info, self.settings, self.engines)
         started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -246,6 +270,15 @@ class Desk:
     def _remove(self, call_id: str) -> None:
         self.archive.delete(call_id)
         self.store.forget(call_id)
+
+    def _examine(self, call_id: str, who: Who) -> Swap:
+        folder = self.archive.folder(call_id)
+        self.store.get(call_id)  # a call just being opened is not listed yet
+        return self.swaps.examine(folder, who.name)
+
+    def _check_idle(self, call_id: str) -> None:
+        if call_id in self.in_progress:
+            raise Conflict(f"call {call_id} is in progress; its roles can be swapped once that is over")
 
     def _check_ready(self) -> None:
         if not self.ready:

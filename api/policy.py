@@ -21,6 +21,8 @@ class May(StrEnum):
     ANSWER = auto()
     """Acknowledge and dismiss alerts, set marks."""
     DELETE = auto()
+    MEND = auto()
+    """Exchange the parties of a stored call."""
     BRING = auto()
     """Open a door, upload a recording."""
     MEASURE = auto()

@@ -70,7 +70,7 @@ class EngineResult:
     fault: str | None = None
 
 
-CommandKind = Literal["acknowledge", "dismiss", "snooze", "swap", "claim"]
+CommandKind = Literal["acknowledge", "dismiss", "snooze", "claim"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from api.calls import Desk, new_id
 from api.doors.upload import AgentChannel, receive
 from api.hub import stored
-from api.routes.deps import Answerer, Bringer, CallId, Deleter, Folder, Seer, TheDesk
+from api.routes.deps import Answerer, Bringer, CallId, Deleter, Folder, Mender, Seer, TheDesk
 from api.store import AlertRow, CallRow, NoteRow, State
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
@@ -101,7 +101,10 @@ class NoteLine(BaseModel):
 
 
 class Detail(Summary):
-    """progress: 0-1 of a recording being analysed, else null. raised, notes: filled once the call has ended."""
+    """progress: 0-1 of a recording being analysed or a call being swapped, else null.
+
+    raised, notes: filled once the call has ended.
+    """
 
     progress: float | None
     raised: list[AlertLine]
@@ -198,10 +201,9 @@ def call(desk: TheDesk, folder: Folder) -> Detail:
 
 
 def _detail(desk: Desk, row: CallRow, alerts: Sequence[AlertRow], notes: Sequence[NoteRow]) -> Detail:
-    job = desk.uploads.jobs.get(row.id)
     detail = Detail(
         **Summary.model_validate(row).model_dump(),
-        progress=None if job is None else job.progress,
+        progress=desk.progress(row.id),
         raised=[AlertLine.model_validate(alert) for alert in alerts],
         notes=[NoteLine.model_validate(note) for note in notes],
     )
@@ -234,6 +236,16 @@ async def mark(desk: TheDesk, folder: Folder, who: Answerer, marked: Marked) -> 
     """Say what happens at the phone: hold, pause for card data, transfer, notice given and so on."""
     call_id = folder.path.name
     await desk.mark(call_id, Mark(kind=marked.kind, channel=marked.channel, by=who.name, note=marked.note))
+    return Accepted(call_id=call_id)
+
+
+@router.post("/calls/{call_id}/swap", status_code=202, responses={**PROBLEMS, **CONFLICT, 202: {"model": Accepted}})
+async def swap(call_id: CallId, desk: TheDesk, who: Mender) -> Accepted:
+    """Agent and customer were named the wrong way round: derive the call afresh, from its audio, in the background.
+
+    ``GET /calls/{call_id}`` shows the progress, and in its notes how it ended; until then everything is as it was.
+    """
+    await desk.swap(call_id, who)
     return Accepted(call_id=call_id)
 
 

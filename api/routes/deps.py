@@ -26,6 +26,7 @@ TheDesk = Annotated[Desk, Depends(desk)]
 Seer = Annotated[Who, Depends(require(May.SEE))]
 Answerer = Annotated[Who, Depends(require(May.ANSWER))]
 Deleter = Annotated[Who, Depends(require(May.DELETE))]
+Mender = Annotated[Who, Depends(require(May.MEND))]
 Bringer = Annotated[Who, Depends(require(May.BRING))]
 Measurer = Annotated[Who, Depends(require(May.MEASURE))]
 
