@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -14,24 +14,34 @@ from api.commands.console import err, note, out, trouble
 from api.commands.context import load_engines, new_id, say_policy
 from api.commands.report import report
 from api.config import Config
+from models.diarise import Diariser, SenkoDiariser
+from models.errors import ModelError
 from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.call import Call
+from pipeline.channel import MONO, Channel
 from pipeline.errors import BadInput, CalmlineError, EngineFault
 from pipeline.graph import Engines
 from pipeline.inputs import Frame, Loss
 from pipeline.live import EnginePool
 from pipeline.replay import Recorder
+from pipeline.roles import propose
 from pipeline.session import CallInfo
 from pipeline.settings import Settings
+from pipeline.sources.diarised import Likeness, ToldApart, tell_apart
 from pipeline.sources.recording import Recording, open_recording
 from pipeline.timebase import TICK, seconds
 from pipeline.view import VIEW, View
 
+TWICE = "both channels hold the same sound, so nobody has a channel; try --tell-apart"
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line says about every file. call_id: empty for a new one each."""
+    """What the command line says about every file. call_id: empty for a new one each.
+
+    tell_apart: the voices of what has one channel. agent_voice: 1 or 2, who of them is the agent; None: not certain.
+    """
 
     pair: bool = False
     agent_channel: Literal["left", "right"] = "left"
@@ -40,30 +50,40 @@ class Wanted:
     call_id: str = ""
     agent_id: str = ""
     notice_given: str = ""
+    tell_apart: bool = False
+    agent_voice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call to be. title: the names of its files."""
+    """One call to be. title: the names of its files. one_channel: its parties have no channel each."""
 
     title: str
     info: CallInfo
-    recording: Recording
+    recording: Recording | ToldApart
     samples: int
+    one_channel: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Loaded once for all files. pool: None when words are not wanted; archive: None when nothing is kept."""
+    """Loaded once for all files.
+
+    pool: None when words are not wanted. archive: None when nothing is kept. diariser: None when no voices are told
+    apart.
+    """
 
     settings: Settings
     engines: Engines
     pool: EnginePool | None
     archive: Archive | None
+    diariser: Diariser | None = None
 
 
 def run(config: Config, files: Sequence[Path], wanted: Wanted) -> int:
     """The worst exit code of all files. Raises CalmlineError for what concerns them all."""
+    if wanted.agent_voice is not None and not wanted.tell_apart:
+        raise BadInput("--agent-voice says who of the voices told apart is the agent; add --tell-apart")
     groups = _grouped(files, wanted)
     archive = Archive(config.calls_folder, config.settings.storage.max_gb) if wanted.store else None
     code, jobs = 0, []
@@ -77,6 +97,8 @@ def run(config: Config, files: Sequence[Path], wanted: Wanted) -> int:
     say_policy(config)
     with ExitStack() as stack:
         bench = _bench(config, archive, stack)
+        if wanted.tell_apart and any(job.one_channel for job in jobs):
+            bench = replace(bench, diariser=_diariser())
         for job in jobs:
             code = max(code, _one(job, bench, wanted))
     if archive is not None:
@@ -99,7 +121,13 @@ def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job
     if archive is not None and archive.exists(call_id):
         raise BadInput(f"call {call_id} is stored already; use another --call-id, or calmline delete {call_id}")
     recording = open_recording(group, agent_channel=wanted.agent_channel)
-    samples = sum(TICK for item in recording.frames() if isinstance(item, Frame))
+    samples, likeness = 0, Likeness()
+    for item in recording.frames():
+        if isinstance(item, Frame):
+            samples += TICK
+            likeness.add(item.pcm)
+    if likeness.same and not wanted.tell_apart:
+        recording.warnings.append(f"{group[0]}: {TWICE}")
     for line in recording.warnings:
         note(line)
     title = " + ".join(path.name for path in group)
@@ -111,7 +139,7 @@ def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job
         source=title,
         warnings=tuple(recording.warnings),
     )
-    return Job(title, info, recording, samples)
+    return Job(title, info, recording, samples, recording.channels == MONO or likeness.same)
 
 
 def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
@@ -122,8 +150,48 @@ def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
     return Bench(config.settings, engines, pool, archive)
 
 
+def _diariser() -> Diariser:
+    try:
+        with err.status("loading the voice models…"):
+            return SenkoDiariser()
+    except ModelError as error:
+        raise EngineFault(str(error)) from error
+
+
+def _told_apart(job: Job, diariser: Diariser, agent_voice: int | None) -> Job:
+    """The same call with a channel for each voice. Raises BadInput, EngineFault."""
+    assert isinstance(job.recording, Recording)
+    with err.status(f"telling the voices of {job.title} apart…"):
+        told = tell_apart(job.recording, diariser, agent_voice)
+    info = replace(
+        job.info,
+        channels=told.channels,
+        attribution=told.attribution,
+        unavailable=told.unavailable,
+        warnings=told.warnings,
+    )
+    return replace(job, info=info, recording=told)
+
+
+def _with_roles(job: Job, bench: Bench) -> Job:
+    """Listen once, keeping nothing, to hear from the words which voice is the agent's."""
+    told = job.recording
+    assert isinstance(told, ToldApart)
+    view = _analysed(replace(job, title=f"{job.title}: who is who"), replace(bench, archive=None))
+    agent, confidence = propose((line.channel, line.text) for line in view.transcript)
+    first = agent is Channel.AGENT
+    said = f"by the words the agent is the voice that speaks {'first' if first else 'second'}"
+    proposal = f"{said} (confidence {confidence:.2f}); --agent-voice says it for certain"
+    info = replace(job.info, warnings=(*job.info.warnings, proposal))
+    return replace(job, info=info, recording=told if first else told.exchanged())
+
+
 def _one(job: Job, bench: Bench, wanted: Wanted) -> int:
     try:
+        if bench.diariser is not None and job.one_channel:
+            job = _told_apart(job, bench.diariser, wanted.agent_voice)
+            if wanted.agent_voice is None and bench.pool is not None:
+                job = _with_roles(job, bench)
         view = _analysed(job, bench)
     except BadInput as error:  # of the recording, which names its file itself
         return _said(error)
