@@ -191,6 +191,20 @@ def analyze(
         bool, typer.Option("--pair", metavar=FLAG, help="Two mono files are one call, the agent's first.")
     ] = False,
     agent_channel: AgentChannel = "left",
+    tell_apart: Annotated[
+        bool, typer.Option("--tell-apart", metavar=FLAG, help="Tell the voices of a mono file apart (extra: mono).")
+    ] = False,
+    agent_voice: Annotated[
+        int | None,
+        typer.Option(
+            "--agent-voice",
+            metavar="1|2",
+            min=1,
+            max=2,
+            show_default="not certain",
+            help="Of a mono file: 1 if the agent speaks first, else 2.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="The view as JSON, one line a call.")] = False,
     no_store: Annotated[bool, typer.Option("--no-store", metavar=FLAG, help="Keep nothing on disk.")] = False,
     policy: PolicyName = None,
@@ -207,7 +221,7 @@ def analyze(
     with _loading():
         from api.commands.analyze import Wanted, run
 
-    wanted = Wanted(pair, agent_channel, json, not no_store, call_id, agent_id, notice_given)
+    wanted = Wanted(pair, agent_channel, json, not no_store, call_id, agent_id, notice_given, tell_apart, agent_voice)
     return run(config, files, wanted)
 
 
@@ -297,6 +311,109 @@ def replay(
     from api.commands import replay
 
     return (replay.prove if verify else replay.show)(config, call, as_json=json)
+
+
+@app.command(epilog="Example: calmline swap demo-20250101-120000-a1b2c3")
+def swap(
+    context: typer.Context,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Id of a stored call.")],
+    json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="The new view as JSON.")] = False,
+) -> int:
+    """Exchange agent and customer.
+
+    For a call whose sides were named the wrong way round: everything is derived
+    afresh from its audio. What held before is kept beside it.
+    """
+    config = _configured(context)
+    with _loading():
+        from api.commands import swap
+
+    return swap.run(config, call, as_json=json)
+
+
+@app.command(epilog="Example: calmline export demo-20250101-120000-a1b2c3 --format csv -o call.csv")
+def export(
+    context: typer.Context,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Id of a stored call, or the path of its folder.")],
+    format: Annotated[
+        Literal["contact-lens", "csv", "parquet"],
+        typer.Option("--format", "-f", metavar="FORMAT", help="contact-lens (JSON), csv or parquet."),
+    ] = "contact-lens",
+    table: Annotated[
+        str | None,
+        typer.Option(
+            "--table",
+            metavar="NAME",
+            show_default="what happened",
+            help="Of a csv: one table (turns, overlaps, scores…), or all.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", show_default="stdout, or CALL.parquet", help="Where to."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Overwrite a file that exists.")] = False,
+) -> int:
+    """Write a stored call for other programs.
+
+    As the JSON of Contact Lens, as a table for a spreadsheet, or everything as Parquet.
+    What the columns and fields mean is in docs/api.md.
+    """
+    config = _configured(context)
+    from api.commands import export
+    from api.export import Wanted
+
+    return export.run(config, call, Wanted(format, table), output, force=force)
+
+
+@app.command(epilog="Example: calmline plot demo-20250101-120000-a1b2c3 -o call.png")
+def plot(
+    context: typer.Context,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Id of a stored call, or the path of its folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", show_default="CALL.png", help="A .png, .svg or .pdf."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Overwrite a file that exists.")] = False,
+) -> int:
+    """Draw a stored call.
+
+    Who spoke when, overlaps, silences, scores and advice on one axis of time.
+    """
+    config = _configured(context)
+    with _loading():
+        from api.commands import plot
+
+    return plot.run(config, call, output, force=force)
+
+
+@app.command("score-turns", epilog="Example: calmline score-turns call.flac call.truth.json")
+def score_turns(
+    context: typer.Context,
+    audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="A two-channel recording.")],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH.json", help="Who spoke when, as in sample_audio/*.truth.json.")
+    ],
+    agent_channel: Annotated[
+        Side | None,
+        typer.Option("--agent-channel", show_default="as TRUTH says", help="The agent's side of the recording."),
+    ] = None,
+    no_words: Annotated[
+        bool, typer.Option("--no-words", metavar=FLAG, help="By sound alone; words revise some judgements.")
+    ] = False,
+    json: Json = False,
+    policy: PolicyName = None,
+) -> int:
+    """Score turn-taking against known truth.
+
+    Overlaps and interruptions found, missed and invented; who is blamed;
+    how far bounds and talk time are off; how late each was told.
+    """
+    config = _configured(context, policy=policy)
+    with _loading():
+        from api.commands.score_turns import Wanted, run
+
+    return run(config, audio, truth, Wanted(agent_channel, json, not no_words))
 
 
 @app.command(epilog="Example: calmline calls --limit 5")

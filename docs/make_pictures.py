@@ -1,4 +1,4 @@
-"""Makes the README's pictures from the demo call, with the system's Chromium.
+"""Makes the README's pictures: the overlay during the demo call, with the system's Chromium, and a call drawn.
 
     uv run python docs/make_pictures.py
 
@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
+
+import sample_audio
 
 PICTURES = Path(__file__).with_name("pictures")
 CHROMIUM = "/usr/bin/chromium"
@@ -33,6 +35,17 @@ def main() -> None:
             shoot(browser, found[0])
             demo.communicate()
         browser.close()
+    plot()
+
+
+def plot() -> None:
+    """The same call as a supervisor sees it: analysed, then drawn."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "CALMLINE_STORAGE__FOLDER": folder, "CALMLINE_POLICY": "standard"}
+        calmline = [sys.executable, "-m", "api.cli"]
+        analyze = [*calmline, "analyze", str(sample_audio.path("billing_dispute")), "--call-id", "billing_dispute"]
+        for command in (analyze, [*calmline, "plot", "billing_dispute", "-o", str(PICTURES / "call.png"), "--force"]):
+            subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def shoot(browser: Browser, url: str) -> None:

@@ -5,9 +5,9 @@ import json
 
 from api.calls import Desk
 from api.commands.console import out, show
-from api.commands.replay import stored_view
 from api.commands.report import alerts, as_it_comes, summary
 from api.hub import TooSlow
+from api.reading import read
 from pipeline.journal import EVENT, CallFolder
 from pipeline.session import Entry
 
@@ -28,7 +28,7 @@ async def follow(desk: Desk, folder: CallFolder) -> None:
 
 def conclude(folder: CallFolder) -> None:
     """The summary, once the call is over."""
-    view = stored_view(folder)
+    view = read(folder).view
     out.print()
     summary(view, view.call_id)
     alerts(view)

@@ -8,20 +8,21 @@ from pathlib import Path
 from api.commands.console import note, out, trouble
 from api.commands.report import report
 from api.config import Config
+from api.reading import read
 from models.protocols import Identity
 from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.errors import BadInput, NotFound
-from pipeline.journal import CallFolder, Header, read_entries, read_header
-from pipeline.reducer import Reducer
+from pipeline.journal import CallFolder, Header, read_header
 from pipeline.replay import Difference, Verdict, verify
 from pipeline.settings import Settings
-from pipeline.view import VIEW, View
+from pipeline.view import VIEW
 
 
 def show(config: Config, call: str, *, as_json: bool) -> int:
     folder = find(config, call)
-    header, view = read_header(folder.journal), stored_view(folder)
+    reading = read(folder)
+    header, view = reading.header, reading.view
     if as_json:
         out.file.write(VIEW.dump_json(view).decode() + "\n")
     else:
@@ -61,17 +62,6 @@ def find_stored(config: Config, call_id: str) -> CallFolder:
     except NotFound:
         hint = "calmline calls lists those that are there"
         raise NotFound(f"no stored call {call_id} in {config.calls_folder}; {hint}") from None
-
-
-def stored_view(folder: CallFolder) -> View:
-    """The full view, from the journal. Raises BadInput naming a damaged line."""
-    reducer = Reducer()
-    for entry in read_entries(folder.journal):
-        try:
-            reducer.apply(entry)
-        except (KeyError, ValueError) as error:
-            raise BadInput(f"{folder.journal}, line {entry.n} refers to a line that is not there ({error})") from None
-    return reducer.view
 
 
 def _wordless(settings: Settings) -> Settings:

@@ -142,7 +142,7 @@ def test_silence_is_a_call_without_words(loaded, calls, tmp_path, capsys):
     captured = capsys.readouterr()
     view = json.loads(captured.out)
     assert view["transcript"] == []
-    assert view["channels"]["agent"]["talk_share"] is None
+    assert view["channels"]["agent"]["talk_share"] == 0
     assert "no speech was found" in captured.err
     assert not calls.exists()
 

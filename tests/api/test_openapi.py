@@ -39,6 +39,8 @@ def test_every_route_is_described(client: LocalClient) -> None:
         "/calls/{call_id}/events",
         "/calls/{call_id}/audio",
         "/calls/{call_id}/marks",
+        "/calls/{call_id}/swap",
+        "/calls/{call_id}/export",
         "/calls/{call_id}/alerts/{alert}/ack",
         "/calls/{call_id}/alerts/{alert}/dismiss",
         "/health",
@@ -92,4 +94,4 @@ def test_nothing_makes_it_stumble(client: LocalClient) -> None:
             assert answer.status_code < 500
 
         stays_up()
-    assert len({path for path, _ in seen}) == 10
+    assert len({path for path, _ in seen}) == 12

@@ -136,6 +136,8 @@ GUARDED = [
     ("GET", "/calls/bob-1/events"),
     ("GET", "/calls/bob-1/audio"),
     ("POST", "/calls/bob-1/marks"),
+    ("POST", "/calls/bob-1/swap"),
+    ("GET", "/calls/bob-1/export?format=csv"),
     ("POST", "/calls/bob-1/alerts/1/ack"),
     ("POST", "/calls/bob-1/alerts/1/dismiss"),
     ("GET", "/metrics"),
@@ -166,7 +168,10 @@ def test_a_door_sees_nothing(client: TestClient, method: str, path: str) -> None
     assert client.request(method, path, headers=bearer("door-token")).status_code == 403
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/calls"), ("DELETE", "/calls/bob-1"), ("GET", "/metrics")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/calls"), ("POST", "/calls/bob-1/swap"), ("DELETE", "/calls/bob-1"), ("GET", "/metrics")],
+)
 def test_an_agent_brings_measures_and_deletes_nothing(client: TestClient, method: str, path: str) -> None:
     assert client.request(method, path, headers=bearer("bob-token")).status_code == 403
 
