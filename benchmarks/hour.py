@@ -51,7 +51,7 @@ class Hour:
 
 
 def line() -> NDArray[np.float32]:
-    """A line of a sample call at 8 kHz: the customer's first of ``calm_order`` that is free of the agent."""
+    """A line of a sample call at 8 kHz: the customer's first of ``billing_dispute``."""
     audio, rate = soundfile.read(sample_audio.path("billing_dispute"), dtype="float32")
     return np.asarray(soxr.resample(audio[int(6.0 * rate) : int(11.8 * rate), 1], rate, LINE_RATE), np.float32)
 

@@ -188,7 +188,9 @@ class Words:
     emotion: tuple[float, ...] = ()
 
 
-RejectReason = Literal["no_speech", "repetition", "empty", "too_fast", "unsupported_language", "policy"]
+RejectReason = Literal[
+    "no_speech", "repetition", "empty", "too_fast", "unsupported_language", "policy", "not_speech", "doubled"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

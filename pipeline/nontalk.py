@@ -23,7 +23,7 @@ class NonTalk:
         self._silences.append(span)
 
     def region(self, n: int, kind: RegionKind, span: Span, *, open: bool) -> None:
-        """A region of the whole call. n: number of the event that opened it."""
+        """A hold or a pause, of one channel or both; any other is passed over. n: of the event that opened it."""
         if kind not in ("hold", "pause"):
             return
         if open:

@@ -35,6 +35,7 @@ from pipeline.view import (
 
 LINES = 50
 """Transcript lines, overlaps, regions and alerts kept in a live view."""
+ONE_SOUND = "both channels carry one sound: the speaker is unknown"
 POINTS = 240
 """Points of a curve kept in a live view before every other one is dropped."""
 
@@ -202,9 +203,18 @@ class Reducer:
             self._stretches[n] = item
             self._add(self.view.silences, item)
         else:
-            self._shut(event)
+            self._shut_silence(event)
+
+    def _shut_silence(self, event: ev.Silence) -> None:
+        """A voice's first soft moment, found later, may show that it was not long enough after all."""
+        item = cast(StretchView, self._stretches[cast(int, event.of)])
+        least = item.end_ms - item.begin_ms
+        self._shut(event)
+        if ms(event.span.length) >= least:
             self._non_talk.silence(event.span)
             self._tell_non_talk(event.at)
+        else:
+            self.view.silences[:] = [each for each in self.view.silences if each is not item]
 
     def _region(self, n: int, event: ev.Region) -> None:
         if event.of is None:
@@ -213,11 +223,11 @@ class Reducer:
             self._add(self.view.regions, item)
             if event.kind == "dual_mono":
                 self._know(Channel.UNKNOWN)
+                self.view.unavailable |= dict.fromkeys(("talk_over", "anger", "tension"), ONE_SOUND)
         else:
             self._shut(event)
-        if event.channel is None:
-            self._non_talk.region(event.of or n, event.kind, event.span, open=event.open)
-            self._tell_non_talk(event.at)
+        self._non_talk.region(event.of or n, event.kind, event.span, open=event.open)
+        self._tell_non_talk(event.at)
 
     def _tell_non_talk(self, now: int) -> None:
         self.view.hold_ms, self.view.non_talk_ms = ms(self._non_talk.hold(now)), ms(self._non_talk.total(now))

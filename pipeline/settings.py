@@ -16,9 +16,9 @@ class Section(BaseModel):
 class Speech(Section):
     """Speech activity: Silero probability per 32 ms, with hysteresis."""
 
-    onset: float = Field(default=0.5, ge=0.05, le=0.95)
-    """Probability (0-1) that starts speech; Silero's own default."""
-    release: float = Field(default=0.35, ge=0.01, le=0.95)
+    onset: float = Field(default=0.45, ge=0.05, le=0.95)
+    """Probability (0-1) that starts speech. Silero's own 0.5 is late by soft beginnings on telephone lines."""
+    release: float = Field(default=0.25, ge=0.01, le=0.95)
     """Probability (0-1) under which a tick counts as silence; below onset, so that speech does not flicker."""
     onset_s: float = Field(default=0.064, ge=0.032, le=0.5)
     """Seconds of speech before a stretch begins: one tick alone is a click."""

@@ -13,7 +13,11 @@ from pipeline.timebase import samples, seconds
 
 @dataclass(slots=True)
 class Signal:
-    """What a watcher found in a tick. begins: raise, if the budget lets. ends: the reason to clear, if raised."""
+    """What a watcher found in a tick. begins: raise, if the budget lets. ends: the reason to clear, if raised.
+
+    evidence: numbers of the events it rests on; of a judgement taken back, the overlap, and only an alert that rests on
+    it is cleared.
+    """
 
     begins: bool = False
     ends: Reason | None = None
@@ -119,8 +123,8 @@ class _InterruptionWatcher(Watcher):
             if ours and revised.of not in self._counted:
                 self._counted[revised.of] = revised.at
                 self._judge(tick, signal, number)
-            elif not ours and self._counted.pop(revised.of, None) is not None:
-                signal.ends = Reason.REVISED
+            elif not ours and self._counted.pop(revised.of, None) is not None and not signal.begins:
+                signal.ends, signal.evidence = Reason.REVISED, (revised.of,)
         return signal
 
     def _judge(self, tick: Tick, signal: Signal, number: int) -> None:
@@ -144,11 +148,13 @@ class _SilenceWatcher(Watcher):
         self._after: Channel | None = None
         self._open: tuple[int, Silence] | None = None
         self._told_to_wait = 0
+        self._meant_until = 0
 
     def look(self, tick: Tick) -> Signal:
         for _, region in _found(tick, Region):
             if region.kind in MEANT:
                 self._told_to_wait += 1 if region.open else -1
+                self._meant_until = tick.end
         for _, turn in _found(tick, Turn):
             self._after = turn.channel
         for number, silence in _found(tick, Silence):
@@ -158,7 +164,7 @@ class _SilenceWatcher(Watcher):
         if self._open is None or self._told_to_wait or self._after is not self._when.after:
             return Signal()
         number, silence = self._open
-        lasted = tick.end - silence.span.start
+        lasted = tick.end - max(silence.span.start, self._meant_until)
         because = f"silent for {seconds(lasted):.0f} s after the {self._after or 'start'}"
         return Signal(begins=lasted >= samples(self._when.for_s), because=because, evidence=(number,))
 

@@ -41,8 +41,9 @@ def one_line(text: str) -> str:
 
 
 def moment(ms: int) -> str:
-    """mm:ss; minutes go on beyond 59."""
-    return f"{ms // 60_000:02d}:{ms // 1000 % 60:02d}"
+    """mm:ss, to the nearest second; minutes go on beyond 59."""
+    seconds = (ms + 500) // 1000
+    return f"{seconds // 60:02d}:{seconds % 60:02d}"
 
 
 def show(rows: Iterable[Row]) -> None:

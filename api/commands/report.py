@@ -12,6 +12,7 @@ from pipeline.session import Entry
 from pipeline.timebase import ms
 from pipeline.view import AlertView, ScoreView, View, counted
 
+MENDS = "analyze with the other --agent-channel, or calmline swap where the call is stored"
 STYLES = {"note": "cyan", "coach": "yellow", "critical": "bold red"}
 """By severity."""
 
@@ -139,7 +140,7 @@ def _counts(view: View) -> str:
     counts = [
         "overlaps -" if "talk_over" in view.unavailable else _many(len(view.overlaps), "overlap"),
         f"{_many(len(view.silences), 'silence')} over 3 s",
-        f"{moment(view.non_talk_ms)} nobody talked",
+        f"non-talk time {moment(view.non_talk_ms)}",
         f"{_many(len(alerts), 'alert')} raised, {cleared_count} cleared",
     ]
     if view.hold_ms:
@@ -154,7 +155,7 @@ def _counts(view: View) -> str:
 def _oddities(view: View) -> Iterator[str]:
     """What was on the line besides two people talking, and what is probably wrong with the call."""
     for suspected in view.suspected:
-        yield f"agent and customer may be swapped ({suspected.because}); calmline swap {view.call_id} mends it"
+        yield f"agent and customer may be swapped ({suspected.because}); {MENDS}"
     for leak in view.leaks:
         yield (
             f"echo of the other party on the {leak.channel}'s channel, {leak.delay_ms} ms late, {leak.gain_db:.0f} dB: "
@@ -166,7 +167,7 @@ def _oddities(view: View) -> Iterator[str]:
         what = region.kind.replace("_", " ") + where
         lasted[what] = lasted.get(what, 0) + region.end_ms - region.begin_ms
     if lasted:
-        yield "not conversation: " + ", ".join(f"{what} {moment(total)}" for what, total in lasted.items())
+        yield "on the line: " + ", ".join(f"{what} {moment(total)}" for what, total in lasted.items())
 
 
 def _many(count: int, what: str) -> str:

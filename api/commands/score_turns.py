@@ -125,7 +125,7 @@ def _told(result: Mapping[str, Any], known: Truth) -> None:
     doubtful = sum(not overlap.clear for overlap in known.overlaps if overlap.shown)
     if doubtful:
         why = f"within {result['margin_s']:g} s of a threshold; left out of everything but the last column"
-        out.print(Text(f"doubtful  {doubtful} true overlaps, {why}"), soft_wrap=True)
+        out.print(Text(f"doubtful  {doubtful} true overlap{'' if doubtful == 1 else 's'}, {why}"), soft_wrap=True)
 
 
 def _lines(row: Mapping[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ def exported(
     call_id, wanted = folder.path.name, Wanted(format, table)
     wanted.check()
     if call_id in desk.in_progress:
-        raise Conflict(f"call {call_id} is in progress; it can be exported once it has ended")
+        raise Conflict(f"call {call_id} is in progress or being derived again; it can be exported once that is over")
     name = f"{call_id}{SUFFIX[format]}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(export(read(folder), wanted), media_type=MEDIA[format], headers=headers)

@@ -46,6 +46,8 @@ class AdviceNode:
     def _lower(self, tick: Tick, life: "_Life", signal: Signal) -> None:
         if life.state is State.QUIET:
             return
+        if signal.ends is Reason.REVISED and not set(signal.evidence) & set(life.evidence):
+            return
         if signal.ends is not None:
             life.move(tick, signal.ends)
             if signal.ends is Reason.REVISED:

@@ -15,6 +15,9 @@ from pipeline.session import Tick
 from pipeline.settings import Sounds
 from pipeline.timebase import Span, samples
 
+LEAST = samples(0.5)
+"""Samples of speech from which it was a machine's: less is a detector's blip at the beginning of music."""
+
 
 class IvrNode:
     """Emits a Region "ivr" of the agent's channel, opened and closed at once: it is known when it is over.
@@ -29,6 +32,7 @@ class IvrNode:
         self._talk = 0
         self._from = 0
         self._spoke: int | None = None
+        self._said = 0
 
     def step(self, tick: Tick) -> None:
         if not self._may:
@@ -41,6 +45,8 @@ class IvrNode:
                     self._spoke = span.start
                 case SpeechEnded(channel=Channel.CUSTOMER, span=span):
                     self._talk += span.length
+                case SpeechEnded(channel=Channel.AGENT, span=span):
+                    self._said += span.length
                 case Region(channel=Channel.AGENT, kind="ringing" | "music", open=True, span=span):
                     self._mark(tick, span.start)
                 case _:
@@ -52,8 +58,8 @@ class IvrNode:
         now = customer.last - customer.start if customer.speaking else 0
         if self._talk + now >= self._enough:
             self._may = False
-        elif self._spoke is not None and self._spoke < sound:
+        elif self._spoke is not None and self._spoke < sound and self._said >= LEAST:
             span = Span(self._from, sound)
             n = tick.emit(Region(span=span, at=tick.end, kind="ivr", channel=Channel.AGENT, open=True))
             tick.emit(Region(span=span, at=tick.end, kind="ivr", channel=Channel.AGENT, open=False, of=n))
-            self._from, self._spoke = sound, None
+            self._from, self._spoke, self._said = sound, None, 0

@@ -34,6 +34,10 @@ LOUDER = 1.25
 """Power of a source over the victim's in which a leak is learnt: a leak is weaker than its voice."""
 EASES = 10 ** (3.0 * BLOCK / RATE / 10)
 """What is thought possible of a leak rises by 3 dB in a second of its source's speech: lines and rooms change."""
+RESIDUE = 10 ** (-28 / 10)
+"""Power of what is left, over the source's a moment ago, under which it is what the estimate could not foretell."""
+FADES = 0.8
+"""How fast that moment is forgotten: 1 dB a tick, 12 dB in 0.4 s."""
 HEARD_DB = 0.3
 """Decibels by which an estimate lowers the victim as long as there is a leak, even one in noise."""
 STRONGEST_DB = -3.0
@@ -94,6 +98,7 @@ class _Way:
         self._estimate: _Estimate | None = None
         self._told: Leak | None = None
         self._most = 1.0
+        self._loud = 0.0
         self._rest = 0
         self._silent = False
 
@@ -144,7 +149,8 @@ class _Way:
 
     def _pass(self, estimate: "_Estimate", powers: Floats, residual: Floats) -> Samples | None:
         """The residual, silence where it is leak alone, and 4 ms of slope between the two."""
-        own = estimate.judge.own(powers[2], powers[3])
+        self._loud = max(powers[0], FADES * self._loud)
+        own = estimate.judge.own(powers[2], powers[3]) and powers[3] >= RESIDUE * self._loud
         was, self._silent = self._silent, not own and powers[2] >= UNHEARD
         if powers[2] < UNHEARD and not was:
             return None
@@ -266,59 +272,67 @@ class _Estimate:
 
 
 class _Twins:
-    """Whether both rows are one sound, judged from the first sounds of the call on, and over when they are not."""
+    """Whether both rows are one sound: so it has been for ``twin_s`` of the last sounds, or no longer is.
+
+    recent: of the last ticks with sound, whether both were one, and the level in dBFS.
+    """
+
+    SURE = 0.9
+    """Of the ticks in ``twin_s``."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._need = ticks(settings.twin_s)
-        self._levels: deque[float] = deque(maxlen=2 * self._need)
-        self._apart = 0
-        self._ruled_out = False
+        self._recent: deque[tuple[bool, float]] = deque(maxlen=self._need)
+        self._alike_since: int | None = None
         self._opened: tuple[int, int] | None = None
-        self._first = 0
 
     def hold(self, tick: Tick) -> bool:
         """Whether this tick is one sound on both channels; then its channel is unknown and its row one."""
-        if self._ruled_out:
-            return False
-        self._judge(tick)
+        self._hear(tick)
         close = next((e.item for e in tick.inputs if isinstance(e.item, Close)), None)
-        if self._opened is not None and (self._ruled_out or close is not None):
-            self._shut(tick)
-        if self._opened is None and not self._ruled_out:
+        if self._opened is not None and (close is not None or self._are(False)):
+            self._shut(tick, tick.start if close is None else close.end)
+        if self._opened is None and close is None and not tick.closing and self._are(True) and self._moves():
             self._open(tick)
         if self._opened is None:
+            if self._alike_since is not None:
+                tick.doubt.update(tick.channels)
             return False
         tick.channels, tick.samples = (Channel.UNKNOWN,), tick.samples[:1]
         return True
 
-    def _judge(self, tick: Tick) -> None:
+    def _hear(self, tick: Tick) -> None:
         first, second = tick.samples
         power = max(_power(first), _power(second))
         if power < _power_of(self._settings.source_dbfs):
             return
-        if same(first, second):
-            if not self._levels:
-                self._first = tick.start
-            self._levels.append(10 * float(np.log10(power)))
-            self._apart = max(0, self._apart - 1)
-        else:
-            self._apart += 1
-            self._ruled_out = self._apart >= self._need
+        alike = same(first, second)
+        if alike and self._alike_since is None:
+            self._alike_since = tick.start
+        self._recent.append((alike, 10 * float(np.log10(power))))
+        if not any(one for one, _ in self._recent):
+            self._alike_since = None
+
+    def _are(self, alike: bool) -> bool:
+        """Whether nearly all of the last ticks with sound were one sound, or nearly none."""
+        count = sum(one is alike for one, _ in self._recent)
+        return len(self._recent) == self._need and count >= self.SURE * self._need
+
+    def _moves(self) -> bool:
+        return _spread([level for _, level in self._recent]) >= self._settings.twin_spread_db
 
     def _open(self, tick: Tick) -> None:
-        if len(self._levels) < self._need or _spread(self._levels) < self._settings.twin_spread_db:
-            return
-        span = Span(self._first, tick.end)
-        region = Region(span=span, at=tick.end, kind="dual_mono", channel=None, open=True)
-        self._opened = (tick.emit(region), self._first)
+        start = tick.start if self._alike_since is None else self._alike_since
+        region = Region(span=Span(start, tick.end), at=tick.end, kind="dual_mono", channel=None, open=True)
+        self._opened = (tick.emit(region), start)
 
-    def _shut(self, tick: Tick) -> None:
+    def _shut(self, tick: Tick, end: int) -> None:
         assert self._opened is not None
         n, start = self._opened
-        span = Span(start, tick.start)
+        span = Span(start, max(start, end))
         tick.emit(Region(span=span, at=tick.end, kind="dual_mono", channel=None, open=False, of=n))
-        self._opened, self._ruled_out = None, True
+        self._opened, self._alike_since = None, None
 
 
 def _differs(told: Leak, estimate: _Estimate) -> bool:
@@ -348,6 +362,6 @@ def _blocks(samples_: Samples) -> Floats:
     return np.asarray(np.square(samples_.reshape(-1, BLOCK), dtype=np.float64).mean(axis=1))
 
 
-def _spread(levels: deque[float]) -> float:
+def _spread(levels: Sequence[float]) -> float:
     low, high = np.percentile(levels, [25, 75])
     return float(high - low)

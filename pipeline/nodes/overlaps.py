@@ -71,6 +71,8 @@ class OverlapsNode:
                 if entry.item.channel not in self._leaks and self._run is not None:
                     self._run.doubted = self._run.joint
                 self._leaks.add(entry.item.channel)
+                if entry.item.state == "gone":
+                    self._leaks.remove(entry.item.channel)
 
     def _begin(self, first: Activity, second: Activity) -> _Run:
         start, apart = max(first.start, second.start), first.start - second.start

@@ -14,7 +14,7 @@ _OPENS: dict[MarkKind, RegionKind] = {"hold": "hold", "mute": "mute", "pause": "
 _CLOSES: dict[MarkKind, tuple[RegionKind, ...]] = {
     "resume": ("hold", "pause", "conference"),
     "unmute": ("mute",),
-    "transfer": ("conference",),
+    "transfer": ("hold", "conference"),
 }
 UNHEARD: tuple[RegionKind, ...] = ("hold", "mute", "pause")
 """The parties do not hear each other then: what is said is said to somebody else, and is not listened to."""
@@ -55,13 +55,18 @@ class RegionsNode:
             region = Region(span=Span(tick.start, tick.end), at=tick.end, kind=kind, channel=mark.channel, open=True)
             self._open[kind, mark.channel] = _Open(tick.emit(region), tick.start)
         closes = _CLOSES.get(mark.kind, ())
-        self._shut(tick, [key for key in self._open if key[0] in closes and mark.channel in (None, key[1])])
+        self._shut(tick, [key for key in self._open if key[0] in closes and _meant(mark.channel, key[1])])
 
     def _shut(self, tick: Tick, keys: list[Key]) -> None:
         for kind, channel in keys:
             opened = self._open.pop((kind, channel))
             span = Span(opened.start, tick.start)
             tick.emit(Region(span=span, at=tick.end, kind=kind, channel=channel, open=False, of=opened.n))
+
+
+def _meant(mark: Channel | None, region: Channel | None) -> bool:
+    """A mark that names no channel is about both, and so is a region that names none."""
+    return mark is None or region is None or mark is region
 
 
 def _silence(tick: Tick, channel: Channel | None) -> None:

@@ -15,8 +15,9 @@ from pipeline.session import Tick
 from pipeline.text import acknowledges, plain
 from pipeline.timebase import Span, samples
 
-WAITS = samples(30.0)
-"""Samples after which an overlap waits no longer for its words: longer than any utterance and its answer."""
+WAITS = samples(20.0)
+"""Samples after which an overlap waits no longer for its words: longer than an utterance and its answer, and shorter
+than an alert about it stands."""
 EARLY = samples(0.2)
 """How far before the overlap a word of its may begin: the recogniser's word times are good to about this."""
 PAUSE = samples(0.6)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp
 
-from pipeline.channel import Channel
+from pipeline.channel import MONO, Channel
 from pipeline.events import Cue, OverlapRevised, Pace, Prosody, Score, ScoreKind, SpeechEnded
 from pipeline.session import Tick
 from pipeline.settings import Scores
@@ -85,6 +85,8 @@ class ScoresNode:
             self._take(entry.n, entry.item)
         if tick.end >= self._due:
             self._due += self._hop
+            if tick.channels == MONO:
+                return
             for channel, person in self._people.items():
                 self._score(tick, channel, person)
 

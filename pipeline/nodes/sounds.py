@@ -119,6 +119,8 @@ class _Music:
     """Ticks between two looks at seconds of evidence."""
     SLOW = ticks(0.6)
     """Ticks of a voice before its own steadiness says that no music is behind it."""
+    LATELY = ticks(3.0)
+    """Ticks of a voice that are held against the music."""
     ALONE = 0.25
     """Mean share of standing power under which a voice is a person's: running speech has 0.05, singing over 0.3."""
     OVER = 0.2
@@ -140,7 +142,7 @@ class _Music:
         self._quiet = self.PAUSE
         self._level: float | None = None
         self._last = 0
-        self._voice: list[tuple[float, float]] = []
+        self._voice: deque[tuple[float, float]] = deque(maxlen=self.LATELY)
         self.likely = False
 
     @property
@@ -391,12 +393,13 @@ class _Noise:
     def __init__(self, channel: Channel, settings: Sounds) -> None:
         self._settings = settings
         self._stretch = _Stretch(channel)
-        self._since = 0
+        self._since: int | None = None
         self._last = 0
         self._under = 0
 
     def step(self, tick: Tick, sound: Sound, activity: Activity, *, other: bool) -> None:
         loud = sound.level >= self._settings.noise_dbfs
+        self._since = tick.start if self._since is None else self._since
         self._under = 0 if loud else self._under + 1
         if activity.speaking or other:
             self._stretch.shut(tick, min(self._last, activity.start if activity.speaking else self._last))

@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import settings as s
-from pipeline.channel import Channel
+from pipeline.channel import MONO, Channel
 from pipeline.events import Fault, Region, Rejected, RejectReason, Word, Words
 from pipeline.inputs import EngineResult
 from pipeline.session import Tick, Utterance
@@ -23,7 +23,8 @@ class WordsNode:
 
     told_apart: both rows come from one channel and hold the same mixture where both speak; who came in later is not
     transcribed there, or every word would be heard twice.
-    What a singer sings is not asked for: an utterance that lies in music for the most part.
+    What a singer sings is not asked for, and refused where the music was told only after the asking: an utterance that
+    lies in music for the most part.
     """
 
     def __init__(
@@ -34,12 +35,16 @@ class WordsNode:
         self._enabled = enabled
         self._cutters = {channel: _Cutter(settings) for channel in (*channels, Channel.UNKNOWN)}
         self._music = {channel: _Music() for channel in self._cutters}
+        self._two = tuple(channels) if len(channels) == 2 else ()
+        self._joined: tuple[Channel, ...] = ()
         self._asked = 0
 
     def step(self, tick: Tick) -> None:
         if self._enabled:
             if self._told_apart:
                 _hush(tick)
+            if tick.channels == MONO and self._two:
+                self._join()
             for entry in tick.events:
                 if isinstance(entry.item, Region) and entry.item.kind == "music" and entry.item.channel is not None:
                     self._music[entry.item.channel].take(entry.item)
@@ -52,11 +57,22 @@ class WordsNode:
             if isinstance(entry.item, EngineResult):
                 self._judge(tick, entry.item)
 
+    def _join(self) -> None:
+        """Both channels turned out to carry one sound: what the first had begun goes on as the unknown speaker's."""
+        first, second = self._two
+        self._cutters[Channel.UNKNOWN] = self._cutters[first]
+        self._cutters |= {first: _Cutter(self._settings), second: _Cutter(self._settings)}
+        self._joined, self._two = self._two, ()
+
     def _judge(self, tick: Tick, result: EngineResult) -> None:
         if result.fault is not None:
             tick.emit(Fault(span=result.span, at=tick.end, part="words", message=result.fault, fatal=False))
             return
         reason = self._refusal(result)
+        if reason is None and tick.channels == MONO and result.channel in self._joined:
+            if result.channel is self._joined[1]:
+                reason = "doubled"
+            result = replace(result, channel=Channel.UNKNOWN)
         if reason is None:
             tick.emit(_words(tick, result, late=tick.end - result.span.end > samples(self._settings.late_s)))
             return
@@ -76,6 +92,8 @@ class WordsNode:
         limits = self._settings
         if not result.words:
             return "empty"
+        if self._music[result.channel].covers(result.span):
+            return "not_speech"
         if result.no_speech > limits.no_speech and result.log_probability < limits.log_probability:
             return "no_speech"
         if result.compression > limits.compression:
@@ -111,6 +129,9 @@ class _Music:
 
     SHARE = 0.8
     """Of an utterance, from which it is the music's own."""
+    BLIP = samples(0.6)
+    """An utterance no longer than this, its padding included, may be the music's own beginning, before it was told."""
+    BEFORE = samples(1.0)
 
     def __init__(self) -> None:
         self._since: int | None = None
@@ -121,8 +142,14 @@ class _Music:
         self._last = self._last if region.open else region.span
 
     def covers(self, span: Span) -> bool:
-        running = 0 if self._since is None else span.overlap(Span(self._since, max(self._since, span.end)))
-        return running + self._last.overlap(span) >= self.SHARE * span.length
+        early = self.BEFORE if span.length <= self.BLIP else 0
+        running = 0 if self._since is None else span.overlap(_from(self._since - early, span.end))
+        return running + _from(self._last.start - early, self._last.end).overlap(span) >= self.SHARE * span.length
+
+
+def _from(start: int, end: int) -> Span:
+    start = max(0, start)
+    return Span(start, max(start, end))
 
 
 Cut = tuple[Span, NDArray[np.int16]]

@@ -112,6 +112,17 @@ def test_a_revised_interruption_takes_its_alert_back() -> None:
     assert (5, "talk_over", "cleared", "revised") in kinds
 
 
+def test_only_the_alert_that_rests_on_a_judgement_is_taken_back_with_it() -> None:
+    """The first interruption raised; the second one, for which no alert was due, is revised."""
+    script = [interruption(3, of=2), interruption(12, of=5), interruption(15, of=5, kind="backchannel")]
+    assert "revised" not in [reason for _, _, _, reason in told(advised(script, 20))]
+
+
+def test_what_was_taken_back_costs_no_budget() -> None:
+    script = [interruption(3, of=2), interruption(5, of=2, kind="backchannel"), interruption(9, of=7)]
+    assert (9, "talk_over", "raised", "") in told(advised(script, 12))
+
+
 def test_the_customers_interruption_is_no_advice_to_the_agent() -> None:
     assert not events(advised([interruption(3, by=C)], 6), Alert)
 
@@ -195,6 +206,17 @@ def test_nobody_waits_on_hold() -> None:
     opened = Silence(span=Span(RATE, samples(4.1)), at=samples(4.1), open=True)
     hold = Region(span=Span(samples(2), samples(2.1)), at=samples(2.1), kind="hold", channel=None, open=True)
     assert not events(advised([(2.1, hold), (4, turn), (4.1, opened)], 8), Alert)
+
+
+def test_time_on_hold_is_no_time_of_waiting() -> None:
+    """The silence is told before the hold and goes on after it; waiting begins anew."""
+    turn = Turn(span=Span(0, RATE), at=samples(4), channel=C, talk=RATE, fto=None)
+    opened = Silence(span=Span(RATE, samples(4.1)), at=samples(4.1), open=True)
+    hold = Region(span=Span(samples(4.2), samples(4.3)), at=samples(4.3), kind="hold", channel=None, open=True)
+    resumed = Region(span=Span(samples(4.2), samples(20)), at=samples(20), kind="hold", channel=None, open=False, of=4)
+    script = [(4, turn), (4.1, opened), (4.3, hold), (20, resumed)]
+    raised = [each for each in events(advised(script, 30), Alert) if each.state == "raised"]
+    assert [round(each.at / RATE) for each in raised] == [25]
 
 
 def test_rushing_holds_until_the_pace_is_usual_again() -> None:

@@ -71,5 +71,15 @@ def test_in_a_conference_the_customers_channel_is_in_doubt_until_it_ends(ends: M
     assert (round(probe.seen[C][0]), round(probe.seen[C][-1])) == (3, 6)
 
 
+def test_a_transfer_ends_the_hold() -> None:
+    entries = heard([(3, "hold", None), (6, "transfer", None)])
+    assert talk(entries, A) == [(1, 3), (6, 9)]
+
+
+@pytest.mark.parametrize(("held", "resumed"), [(None, A), (A, None), (A, A)])
+def test_a_resume_for_one_party_ends_a_hold_of_both(held: Channel | None, resumed: Channel | None) -> None:
+    assert talk(heard([(3, "hold", held), (6, "resume", resumed)]), A) == [(1, 3), (6, 9)]
+
+
 def test_marks_of_other_things_open_nothing() -> None:
     assert not events(heard([(3, "notice", None), (4, "transfer", None)]), Region)

@@ -77,6 +77,17 @@ def test_what_a_singer_sings_is_not_asked_for(began: float, over: float, lines: 
     assert [u.channel for u in asked] == [Channel.AGENT] * lines + [Channel.CUSTOMER]
 
 
+def test_what_turns_out_to_be_singing_is_refused() -> None:
+    nodes = [
+        SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector([(1, 3)], [])),
+        Plays(Channel.AGENT, 4.2, 1, 9),
+        WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True),
+    ]
+    entries = record(Session(INFO, nodes), frames(12), lambda utterance: spoken(utterance, TEN))
+    assert [each.reason for each in events(entries, Rejected)] == ["not_speech"]
+    assert not events(entries, Words)
+
+
 def test_an_utterance_is_the_speech_between_longer_pauses() -> None:
     _, asked = said([(1, 2), (2.4, 3), (5, 6)], [], 8)
     assert [(round(u.span.start / RATE, 1), round(u.span.end / RATE, 1)) for u in asked] == [(0.8, 3.2), (4.8, 6.1)]
