@@ -666,7 +666,8 @@ def test_a_call_in_progress_has_no_export(server: Served) -> None:
     with calling(server, "c1") as socket:
         answer = server.http.get("/calls/c1/export")
         assert answer.status_code == 409
-        assert answer.json()["detail"] == "call c1 is in progress or being derived again; it can be exported once that is over"
+        told = "call c1 is in progress or being derived again; it can be exported once that is over"
+        assert answer.json()["detail"] == told
         stop(socket)
     assert server.http.get("/calls/c1/export").status_code == 200
 
