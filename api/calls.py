@@ -21,6 +21,7 @@ from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
 from api.metrics import Metrics
 from api.policy import Who
+from api.reading import read
 from api.store import CallRow, Store
 from api.swaps import Swap, Swaps
 from pipeline import graph
@@ -32,7 +33,6 @@ from pipeline.graph import Engines
 from pipeline.inputs import Command, Mark
 from pipeline.journal import CallFolder, read_entries, read_header
 from pipeline.live import PATIENCE, EnginePool, LiveCall, Switchboard
-from pipeline.reducer import Reducer
 from pipeline.session import CallInfo, Entry
 from pipeline.view import VIEW
 
@@ -186,10 +186,7 @@ class Desk:
         live = self.switchboard.calls.get(folder.path.name)
         if live is not None:
             return live.snapshot()
-        reducer = Reducer()
-        for entry in read_entries(folder.journal):
-            reducer.apply(entry)
-        return VIEW.dump_json(reducer.view)
+        return VIEW.dump_json(read(folder).view)
 
     def duration_s(self, call_id: str) -> float | None:
         """Seconds heard of a live call; None for any other. Blocks."""
