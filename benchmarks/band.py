@@ -37,7 +37,7 @@ def line(audio: Floats, order: int | None) -> Floats:
 def heard(detector: SileroDetector, audio: Floats) -> NDArray[np.bool_]:
     stream = detector.stream()
     windows = audio[: len(audio) // WINDOW * WINDOW].astype(np.float32).reshape(-1, WINDOW)
-    return np.array([stream.detect(window) >= 0.5 for window in windows])
+    return np.array([stream.detect(window[None])[0] >= 0.5 for window in windows])
 
 
 def clips(index: Path, skip: int) -> list[Floats]:

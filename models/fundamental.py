@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from models.protocols import Samples
 
 RATE = 16_000
+WINDOW = 512
+"""Samples a step."""
 BLOCK = 128
 """Samples filtered at once: matrices of this side fit a processor's cache."""
 LOW, HIGH = 70.0, 300.0
@@ -24,36 +26,40 @@ Matrix = NDArray[np.float64]
 
 
 class Fundamental:
-    """One channel. ``restore`` windows in order; the filter's state is kept between them."""
+    """Several channels side by side. ``restore`` windows in order; the filter's state is kept between them."""
 
-    def __init__(self) -> None:
-        self._state: Matrix = np.zeros(4)
+    def __init__(self, channels: int = 1) -> None:
+        self._state: Matrix = np.zeros((channels, 4))
 
-    def restore(self, window: Samples) -> Samples:
-        """window: float32 (n,), n a multiple of 128. Returns a new array of that shape and dtype, without delay."""
-        rectified = np.maximum(window, 0.0).astype(np.float64)
-        low = np.concatenate([self._filtered(block) for block in rectified.reshape(-1, BLOCK)])
-        return (window + GAIN * low).astype(np.float32)
-
-    def _filtered(self, block: Matrix) -> Matrix:
-        f, state = _filter(), self._state
-        self._state = f.advance @ state + f.taken @ block
-        return f.direct @ block + f.carried @ state
+    def restore(self, windows: Samples) -> Samples:
+        """windows: float32 (channels, 512). Returns a new array of that shape and dtype, without delay. About 20 µs."""
+        f, rows = _filter(), len(windows)
+        blocks = np.maximum(windows, 0.0).astype(np.float64).reshape(rows, -1, BLOCK)
+        states = np.concatenate((self._state, (blocks @ f.taken).reshape(rows, -1)), axis=1) @ f.chained
+        self._state = states[:, -4:]
+        low = blocks @ f.direct + states[:, :-4].reshape(rows, -1, 4) @ f.carried
+        return windows + (GAIN * low).astype(np.float32).reshape(windows.shape)
 
 
 class _Blocks:
-    """A recursive filter for whole blocks: y = direct x + carried s, s' = advance s + taken x. Matrices, no loop."""
+    """A recursive filter for rows of blocks: y = x direct + s carried, s' = s A + x taken. Matrices, no loop.
+
+    chained: from (s, x taken of each block of a window), side by side, to the state before each block and after all.
+    """
 
     def __init__(self, a: Matrix, b: Matrix, c: Matrix, d: float) -> None:
         powers = [np.eye(len(a))]
-        for _ in range(BLOCK):
+        for _ in range(WINDOW):
             powers.append(a @ powers[-1])
         impulse = np.array([d, *((c @ power @ b).item() for power in powers[: BLOCK - 1])])
-        lag = np.arange(BLOCK)[:, None] - np.arange(BLOCK)[None, :]
+        lag = np.arange(BLOCK)[None, :] - np.arange(BLOCK)[:, None]
         self.direct: Matrix = np.where(lag >= 0, impulse[np.maximum(lag, 0)], 0.0)
-        self.carried: Matrix = np.stack([(c @ power)[0] for power in powers[:BLOCK]])
-        self.advance: Matrix = powers[BLOCK]
-        self.taken: Matrix = np.stack([(power @ b)[:, 0] for power in reversed(powers[:BLOCK])], axis=1)
+        self.carried: Matrix = np.stack([(c @ power)[0] for power in powers[:BLOCK]], axis=1)
+        self.taken: Matrix = np.stack([(power @ b)[:, 0] for power in reversed(powers[:BLOCK])])
+        steps, nothing = range(WINDOW // BLOCK + 1), np.zeros_like(a)
+        self.chained: Matrix = np.block(
+            [[powers[BLOCK * (to - start)].T if to >= start else nothing for to in steps] for start in steps]
+        )
 
 
 @cache

@@ -231,14 +231,16 @@ def same(first: Samples, second: Samples) -> bool:
 
     float32 (512,) both, not silent. A leak is at least 6 dB weaker than its source, so the two are never confused.
     """
+    level = float(np.dot(first, first)) / (float(np.dot(second, second)) + 1e-30)
+    if not 0.5 <= level <= 2.0:
+        return False
     slack = 16
     inner = second[slack:-slack]
     products = np.correlate(first, inner)
     lag = int(np.abs(products).argmax())
     across = float(np.dot(first[lag : lag + len(inner)], first[lag : lag + len(inner)]))
     along = float(np.dot(inner, inner))
-    level = float(np.dot(first, first)) / (float(np.dot(second, second)) + 1e-30)
-    return float(products[lag]) ** 2 >= 0.9 * across * along and 0.5 <= level <= 2.0
+    return float(products[lag]) ** 2 >= 0.9 * across * along
 
 
 def _power(spectrum: Complexes) -> Floats:

@@ -19,5 +19,6 @@ def level_dbfs(samples: Samples) -> float:
     """
     if samples.size == 0:
         raise ModelError("the level of no samples is undefined")
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    wide = samples.astype(np.float64)
+    power = float(np.dot(wide, wide)) / samples.size
     return max(FLOOR_DBFS, 10.0 * math.log10(power)) if power > 0.0 else FLOOR_DBFS

@@ -1,13 +1,14 @@
-"""F0: swift-f0 on its streaming interface (weights inside its wheel).
+"""F0: the network of swift-f0 (weights inside its wheel), run over blocks of a stretch with the hops around them.
 
 Push blocks of about 512 ms: at 32 ms a push costs several times as much a second of audio, because each push
-runs the network again over the 21 hops around the new ones.
+runs the network again over the 21 hops around the new ones. swift-f0's own streaming interface gives the same
+estimates; it also measures levels that nobody asked for, and the end of a stretch costs it one run more.
 """
 
 import hashlib
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,12 @@ from models.protocols import Identity, PitchTrack, Samples
 
 HOP = 256
 """Samples between two estimates: 16 ms."""
-LAG = 10 * HOP
+AHEAD, BEHIND = 10, 11
+"""Hops on either side of an estimate's own that the network needs for it."""
+LAG = AHEAD * HOP
 """Samples of future that an estimate waits for, beyond its own hop: 160 ms."""
+SILENT = 1e-3
+"""Peak of a hop under which it has no F0: digital silence is a texture that the network never saw."""
 FMIN = 60.0
 """Hz. The lowest voices reach 65-75 Hz. swift-f0's own floor, 46.9 Hz, would take mains hum at 50 Hz for a voice."""
 FMAX = 500.0
@@ -50,7 +55,15 @@ class SwiftF0Tracker:
 
     def stream(self) -> "SwiftF0Stream":
         """A new stretch of contiguous audio."""
-        return SwiftF0Stream(self._network.stream(*self._range))
+        return SwiftF0Stream(self._estimate)
+
+    def _estimate(self, audio: Samples) -> tuple[Samples, Samples]:
+        """F0 and confidence of each hop of float32 (n,)."""
+        low, high = (np.asarray(edge, np.float32) for edge in self._range)
+        heard = {"audio": audio[None], "fmin": low, "fmax": high}
+        f0, confidence = (answer[0] for answer in self._network.session.run(["pitch", "confidence"], heard))
+        hops = audio[: len(f0) * HOP].reshape(len(f0), -1)
+        return f0, np.where(np.abs(hops).max(axis=1) < SILENT, np.float32(0), confidence)
 
 
 class SwiftF0Stream:
@@ -64,9 +77,12 @@ class SwiftF0Stream:
     and are a little less sure, so let a stretch begin a little before the speech.
     """
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, estimate: Callable[[Samples], tuple[Samples, Samples]]) -> None:
+        self._estimate = estimate
+        self._heard: Samples = np.zeros(0, np.float32)
+        self._told = 0
         self._answered = 0
+        self._over = False
 
     @property
     def position(self) -> int:
@@ -80,26 +96,37 @@ class SwiftF0Stream:
         0.5; audio under -60 dBFS peak gets confidence 0. Raises ModelError for another shape or dtype, for samples
         that are not finite, and after ``finish()``.
         """
+        self._take(block)
+        return self._answer(len(self._heard) // HOP - AHEAD)
+
+    def finish(self, block: Samples | None = None) -> PitchTrack:
+        """The estimates of a last block, if there is one, and those that still waited for more audio.
+
+        The stream ends here; a second call raises ModelError. Cheaper than ``track(block)`` and then ``finish()``.
+        """
+        self._take(np.zeros(0, np.float32) if block is None else block)
+        self._over = True
+        short = 0 < len(self._heard) < HOP and self._answered == 0
+        return self._answer(1 if short else len(self._heard) // HOP)
+
+    def _take(self, block: Samples) -> None:
+        if self._over:
+            raise ModelError("F0: the stretch is finished; take a new stream for the next one")
         if block.ndim != 1 or block.dtype != np.float32:
             raise ModelError(f"F0 takes float32 samples of one channel, got {block.shape} {block.dtype}")
-        return self._answer(self._push, block)
+        if not np.isfinite(block).all():
+            raise ModelError("F0 takes finite samples")
+        self._heard = np.concatenate((self._heard, block))
 
-    def finish(self) -> PitchTrack:
-        """The estimates that still waited for more audio. The stream ends here; a second call raises ModelError."""
-        return self._answer(self._stream.flush)
-
-    def _push(self, block: Samples) -> Any:
-        from swift_f0.core import SAMPLE_RATE
-
-        return self._stream.push(block, SAMPLE_RATE)
-
-    def _answer(self, ask: Any, *block: Samples) -> PitchTrack:
-        try:
-            result = ask(*block)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"F0: {error}") from error
-        self._answered += len(result.pitch_hz)
-        return PitchTrack(result.pitch_hz.astype(np.float32), result.confidence.astype(np.float32), HOP)
+    def _answer(self, until: int) -> PitchTrack:
+        """Estimates up to a hop of what is kept: of the hops already told, BEHIND."""
+        if until <= self._told:
+            return PitchTrack(np.zeros(0, np.float32), np.zeros(0, np.float32), HOP)
+        f0, confidence = (each[self._told : until] for each in self._estimate(self._heard))
+        self._answered += len(f0)
+        self._told = min(until, BEHIND)
+        self._heard = self._heard[(until - self._told) * HOP :]
+        return PitchTrack(f0, confidence, HOP)
 
 
 def _sha256() -> str:

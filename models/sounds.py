@@ -53,9 +53,11 @@ _HZ = RATE / FRAME
 _FIRST, _LAST = round(LOW / _HZ), round(HIGH / _HZ)
 _BINS = _LAST - _FIRST
 _HANN: Samples = np.hanning(FRAME + 1)[:-1].astype(np.float32)
-# Edges of the 13 bins around each bin.
-_LEFT = np.maximum(np.arange(_BINS) - 6, 0)
-_RIGHT = np.minimum(np.arange(_BINS) + 7, _BINS)
+_SIDE = 6
+"""Bins on either side of a bin that are its surroundings; at the edges there are fewer."""
+_AROUND = np.minimum(np.arange(_BINS) + _SIDE + 1, _BINS) - np.maximum(np.arange(_BINS) - _SIDE, 0)
+_BOUND = _AROUND / STANDS_OUT
+"""Times a peak's power that is at least the sum of its surroundings."""
 
 Power = NDArray[np.float32]
 Peaks = NDArray[np.bool_]
@@ -66,7 +68,8 @@ class Sound:
     """One step of 32 ms. Everything but the level is 0 or empty in a quiet step.
 
     level: dBFS of the step. tonal: 0-1, share of the last 128 ms' power in peaks that stood there 128 ms before.
-    lines: Hz, the one or two strongest lines. held: steps in a row in which nothing but these lines was heard: a tone.
+    lines: Hz, the one or two strongest lines, where they have most of the power (``KEY``).
+    held: steps in a row in which nothing but these lines was heard: a tone.
     pair: steps in a row in which they were a key of a telephone's keypad (which one is not worked out).
     like: 0-1, how like the spectrum is to the one a second ago; 0 when that was quiet.
     """
@@ -112,8 +115,9 @@ class SoundStream:
         before = self._peaks[0]
         tonal = 0.0 if before is None else float(power[_widened(peaks & before)].sum()) / total
         self._peaks.append(peaks)
-        lines, share = _lines(power, total)
-        stands = not self._lines or any(abs(lines[0] - old) < DRIFT_HZ for old in self._lines)
+        places, share = _strongest(power, total)
+        lines = tuple(_line(power, place) for place in places) if share >= KEY else ()
+        stands = not self._lines or any(abs(line - old) < DRIFT_HZ for line in lines[:1] for old in self._lines)
         self._held = 0 if share < PURE else self._held + 1 if stands else 1
         self._pair = self._pair + 1 if share >= KEY and _on_keypad(lines) else 0
         self._lines = lines
@@ -148,25 +152,32 @@ class Ceiling:
 
     def __init__(self) -> None:
         self._audio: Samples = np.zeros((LIKE, WINDOW), np.float32)
+        self._tops: Samples = np.zeros(LIKE, np.float32)
+        self._near = [0] * LIKE
+        self._ceiling = 0.0
         self._steps = 0
 
     def step(self, window: Samples) -> Clip:
         """window: float32 (512,), full scale 1. About 7 µs."""
         row = self._steps % LIKE
         self._audio[row] = np.abs(window)
+        self._tops[row] = self._audio[row].max()
         self._steps += 1
-        known = self._audio[: self._steps]
-        ceiling = float(known.max())
-        near = NEAR_CEILING * ceiling
-        share, here = (float(np.count_nonzero(part > near)) / part.size for part in (known, known[row]))
-        return Clip(ceiling, share, here)
+        before, self._ceiling = self._ceiling, float(self._tops.max())
+        for changed in (row,) if self._ceiling == before else range(LIKE):
+            self._near[changed] = int(np.count_nonzero(self._audio[changed] > NEAR_CEILING * self._ceiling))
+        known = min(self._steps, LIKE)
+        return Clip(self._ceiling, sum(self._near) / (known * WINDOW), self._near[row] / WINDOW)
 
 
 def _peaks(power: Power) -> Peaks:
     """Local maxima that stand out of their surroundings."""
-    sums = np.concatenate(((0.0,), np.cumsum(power, dtype=np.float64)))
-    found: Peaks = power * (_RIGHT - _LEFT) > STANDS_OUT * (sums[_RIGHT] - sums[_LEFT])
-    found[1:-1] &= (power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])
+    sums = np.zeros(_BINS + 2 * _SIDE + 1)
+    np.add.accumulate(power.astype(np.float64), out=sums[_SIDE + 1 : -_SIDE])
+    sums[-_SIDE:] = sums[-_SIDE - 1]
+    found: Peaks = power * _BOUND > sums[2 * _SIDE + 1 :] - sums[: -2 * _SIDE - 1]
+    rises = power[1:] > power[:-1]
+    found[1:-1] &= rises[:-1] & ~rises[1:]
     found[0] = found[-1] = False
     return found
 
@@ -180,8 +191,8 @@ def _widened(peaks: Peaks) -> Peaks:
     return wide
 
 
-def _lines(power: Power, total: float) -> tuple[tuple[float, ...], float]:
-    """The one or two strongest lines in Hz, and their share of the power."""
+def _strongest(power: Power, total: float) -> tuple[tuple[int, ...], float]:
+    """The bins of the one or two strongest lines, and the share of the power that both have."""
     first = int(power.argmax())
     near = slice(max(0, first - REACH), first + REACH + 1)
     one = float(power[near].sum()) / total
@@ -189,8 +200,7 @@ def _lines(power: Power, total: float) -> tuple[tuple[float, ...], float]:
     rest[near] = 0.0
     second = int(rest.argmax())
     two = float(rest[max(0, second - REACH) : second + REACH + 1].sum()) / total
-    places = (first, second) if two >= SECOND else (first,)
-    return tuple(_line(power, place) for place in places), one + two
+    return (first, second) if two >= SECOND else (first,), one + two
 
 
 def _line(power: Power, place: int) -> float:

@@ -236,7 +236,8 @@ class _Track:
                 f"more than {LONGEST_JUMP_S} s; positions count samples from the start of the call"
             )
         if samples.dtype == np.int16:
-            return samples.astype(np.float32) / np.float32(32768)
+            scaled: Floats = np.multiply(samples, np.float32(1 / 32768), dtype=np.float32)
+            return scaled
         if not np.issubdtype(samples.dtype, np.floating):
             raise ValueError(f"samples are int16 or float, not {samples.dtype}")
         bad = np.flatnonzero(~np.isfinite(samples))
@@ -344,11 +345,12 @@ class _Resampler:
     def feed(self, pcm: Floats) -> NDArray[np.int16]:
         if self._stream is None:
             return _quantise(pcm)
-        pcm = np.concatenate([self._rest, pcm])
+        if len(self._rest):
+            pcm = np.concatenate([self._rest, pcm])
         whole = len(pcm) // self._block * self._block
         self._rest = pcm[whole:].copy()
         blocks = [self._stream.resample_chunk(block) for block in pcm[:whole].reshape(-1, self._block)]
-        return _quantise(np.concatenate([np.zeros(0, np.float32), *blocks]))
+        return _quantise(_joined(blocks))
 
     def flush(self) -> NDArray[np.int16]:
         if self._stream is None:
@@ -390,5 +392,13 @@ class _Clock:
 
 def _quantise(pcm: Floats) -> NDArray[np.int16]:
     """Full scale 1.0 → int16, rounded and clipped; the exact inverse for what was int16."""
-    whole: NDArray[np.int16] = np.clip(np.rint(pcm * np.float32(32768)), -32768, 32767).astype(np.int16)
-    return whole
+    scaled = pcm * np.float32(32768)
+    np.rint(scaled, out=scaled)
+    np.minimum(scaled, 32767, out=scaled)
+    np.maximum(scaled, -32768, out=scaled)
+    return scaled.astype(np.int16)
+
+
+def _joined(blocks: list[Floats]) -> Floats:
+    """One array of them; the usual packet is one block, which needs no copy."""
+    return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros(0, np.float32), *blocks])

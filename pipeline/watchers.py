@@ -30,6 +30,11 @@ class Watcher:
 
     moment = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether time alone may bring something: then it looks at ticks without events too."""
+        return False
+
     def look(self, tick: Tick) -> Signal:
         raise NotImplementedError
 
@@ -57,6 +62,10 @@ class _ScoreWatcher(Watcher):
         self._when = when
         self._since: int | None = None
         self._last: tuple[int, Score] | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self._since is not None
 
     def look(self, tick: Tick) -> Signal:
         signal = Signal()
@@ -91,6 +100,10 @@ class _PaceWatcher(Watcher):
     def __init__(self, when: OnPace) -> None:
         self._when = when
         self._fast: tuple[int, Pace] | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self._fast is not None
 
     def look(self, tick: Tick) -> Signal:
         ends: Reason | None = None
@@ -149,6 +162,10 @@ class _SilenceWatcher(Watcher):
         self._open: tuple[int, Silence] | None = None
         self._told_to_wait = 0
         self._meant_until = 0
+
+    @property
+    def waits(self) -> bool:
+        return self._open is not None
 
     def look(self, tick: Tick) -> Signal:
         for _, region in _found(tick, Region):

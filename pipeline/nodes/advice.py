@@ -23,18 +23,21 @@ class AdviceNode:
         self._stale = samples(settings.stale_s)
         self._budget = Budget(settings)
         self._lives = [_Life(advice, watcher(advice)) for advice in playbook.advice]
+        self._awake: list[_Life] = []
 
     def step(self, tick: Tick) -> None:
         for entry in tick.inputs:
             if isinstance(entry.item, Command):
                 self._command(tick, entry.item)
-        signals = [(life, life.watcher.look(tick)) for life in self._lives]
+        lives = self._lives if tick.events or tick.inputs else self._awake
+        signals = [(life, life.watcher.look(tick)) for life in lives]
         for life, signal in signals:
             self._lower(tick, life, signal)
         if not tick.closing:
             self._raise(tick, signals)
         if any(isinstance(entry.item, Close) for entry in tick.inputs):
             self._end(tick)
+        self._awake = [life for life in lives if life.awake]
 
     def _command(self, tick: Tick, command: Command) -> None:
         reasons = {"acknowledge": Reason.ACKNOWLEDGE, "dismiss": Reason.DISMISSED}
@@ -81,6 +84,11 @@ class _Life:
     n: int | None = None
     raised: int = 0
     evidence: tuple[int, ...] = ()
+
+    @property
+    def awake(self) -> bool:
+        """Whether time alone may raise or clear it; the others are looked at when something happens."""
+        return self.state is not State.QUIET or self.watcher.waits
 
     def takes(self, reason: Reason) -> bool:
         return self.state is State.RAISED or (self.state is State.ACKNOWLEDGED and reason is not Reason.ACKNOWLEDGE)

@@ -1,5 +1,6 @@
 """Echo and bleed: takes one party's voice out of the other's channel before anything is heard in it."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Literal
@@ -71,10 +72,13 @@ class LeakNode:
         self._raw.push(tick.samples)
         self._clean.push(tick.samples)
         self._tick += 1
+        look = self._tick % (BLOCK // TICK) == 0
+        if not look and all(way.idle for way in self._ways):
+            return
         # the stronger voice first: then the other channel is free of it when it is a source itself
         ways = sorted(self._ways, key=lambda way: -_power(tick.samples[way.source]))
         for way in ways:
-            if self._tick % (BLOCK // TICK) == 0:
+            if look:
                 way.look(tick, self._clean, self._raw)
             row = way.clean(tick, self._clean, self._raw)
             if row is not None:
@@ -102,12 +106,16 @@ class _Way:
         self._rest = 0
         self._silent = False
 
+    @property
+    def idle(self) -> bool:
+        """No leak is known, so there is nothing to take out."""
+        return self._estimate is None
+
     def look(self, tick: Tick, clean: Past, raw: Past) -> None:
         """Every 128 ms: is the source in the victim, and where?"""
         loud, soft = _loudest(clean.last(self.source, BLOCK)), _loudest(raw.last(self.victim, BLOCK))
-        steady = float(_blocks(clean.last(self.source, WINDOW)).min())
-        if steady >= self._speaks:
-            self._most = min(self._most * EASES, soft / steady)
+        if loud >= self._speaks:
+            self._bound(soft, float(_powers(clean.last(self.source, WINDOW), BLOCK).min()))
         if self._most * loud < AUDIBLE:
             if self._estimate is not None and self._estimate.trial:
                 self._end(tick, self._estimate, rest_s=0.0)
@@ -129,6 +137,11 @@ class _Way:
                 self._begin(tick, clean, raw, found)
         else:
             self._compare(tick, clean, raw, estimate, found if likely else None)
+
+    def _bound(self, soft: float, steady: float) -> None:
+        """soft: power of the victim's loudest tick. steady: of the source's softest 128 ms of half a second."""
+        if steady >= self._speaks:
+            self._most = min(self._most * EASES, soft / steady)
 
     def clean(self, tick: Tick, clean: Past, raw: Past) -> Samples | None:
         """The victim's row without the leak; None where it stays as it is."""
@@ -274,7 +287,7 @@ class _Estimate:
 class _Twins:
     """Whether both rows are one sound: so it has been for ``twin_s`` of the last sounds, or no longer is.
 
-    recent: of the last ticks with sound, whether both were one, and the level in dBFS.
+    recent: of the last ticks with sound, whether both were one, and the level in dBFS. alike: in how many they were.
     """
 
     SURE = 0.9
@@ -282,8 +295,10 @@ class _Twins:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._sounds = _power_of(settings.source_dbfs)
         self._need = ticks(settings.twin_s)
         self._recent: deque[tuple[bool, float]] = deque(maxlen=self._need)
+        self._alike = 0
         self._alike_since: int | None = None
         self._opened: tuple[int, int] | None = None
 
@@ -305,18 +320,20 @@ class _Twins:
     def _hear(self, tick: Tick) -> None:
         first, second = tick.samples
         power = max(_power(first), _power(second))
-        if power < _power_of(self._settings.source_dbfs):
+        if power < self._sounds:
             return
         alike = same(first, second)
         if alike and self._alike_since is None:
             self._alike_since = tick.start
-        self._recent.append((alike, 10 * float(np.log10(power))))
-        if not any(one for one, _ in self._recent):
+        oldest = len(self._recent) == self._need and self._recent[0][0]
+        self._recent.append((alike, 10 * math.log10(power)))
+        self._alike += alike - oldest
+        if not self._alike:
             self._alike_since = None
 
     def _are(self, alike: bool) -> bool:
         """Whether nearly all of the last ticks with sound were one sound, or nearly none."""
-        count = sum(one is alike for one, _ in self._recent)
+        count = self._alike if alike else len(self._recent) - self._alike
         return len(self._recent) == self._need and count >= self.SURE * self._need
 
     def _moves(self) -> bool:
@@ -354,12 +371,13 @@ def _power_of(dbfs: float) -> float:
 
 def _loudest(block: Samples) -> float:
     """Power of the loudest tick."""
-    return float(np.square(block.reshape(-1, TICK)).mean(axis=1).max())
+    return float(_powers(block, TICK).max())
 
 
-def _blocks(samples_: Samples) -> Floats:
-    """Power of each 128 ms."""
-    return np.asarray(np.square(samples_.reshape(-1, BLOCK), dtype=np.float64).mean(axis=1))
+def _powers(stretch: Samples, length: int) -> Floats:
+    """Power of each ``length`` samples."""
+    rows = stretch.reshape(-1, length).astype(np.float64)
+    return np.asarray(np.einsum("ij,ij->i", rows, rows)) / length
 
 
 def _spread(levels: Sequence[float]) -> float:

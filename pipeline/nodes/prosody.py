@@ -76,12 +76,12 @@ class ProsodyNode:
     def _measure(self, tick: Tick, channel: Channel, voice: "_Voice", count: int, *, last: bool = False) -> None:
         span = Span(voice.start, voice.start + count)
         audio, doubted = voice.take(count)
-        shape = spectral_shape(audio)
-        pitch = _pitch(voice.pitch(audio, last=last))
-        if shape is None or doubted:
+        track = voice.pitch(audio, last=last)
+        shape = None if doubted else spectral_shape(audio)
+        if shape is None:
             return
         level, alpha = level_dbfs(audio), shape.alpha_ratio_db if voice.quality else None
-        f0, spread, voiced = pitch
+        f0, spread, voiced = _pitch(track)
         moves = voice.compare(level, f0, alpha, span.seconds)
         tick.emit(
             Prosody(
@@ -151,11 +151,10 @@ class _Voice:
         for baseline in (self.level, self.f0, self.alpha):
             baseline.reset()
 
-    def pitch(self, audio: Samples, *, last: bool) -> list[PitchTrack]:
+    def pitch(self, audio: Samples, *, last: bool) -> PitchTrack | None:
         if self._stream is None:
-            return []
-        tracks = [self._stream.track(audio)]
-        return [*tracks, self._stream.finish()] if last else tracks
+            return None
+        return self._stream.finish(audio) if last else self._stream.track(audio)
 
     def compare(self, level: float, f0: float | None, alpha: float | None, seconds: float) -> _Moves:
         """Movement against the baselines as they were before this block; then, unless aroused, learn from it."""
@@ -179,14 +178,12 @@ class _Voice:
         return loud or high
 
 
-def _pitch(tracks: list[PitchTrack]) -> tuple[float | None, float | None, float]:
+def _pitch(track: PitchTrack | None) -> tuple[float | None, float | None, float]:
     """Median F0 (Hz), its range (semitones, 10th to 90th percentile), and the share of voiced hops."""
-    if not tracks:
+    if track is None:
         return None, None, 0.0
-    f0 = np.concatenate([track.f0 for track in tracks])
-    sure = np.concatenate([track.confidence for track in tracks]) >= CERTAIN
-    voiced: NDArray[np.float32] = f0[sure]
-    share = len(voiced) / len(f0) if len(f0) else 0.0
+    voiced: NDArray[np.float32] = track.f0[track.confidence >= CERTAIN]
+    share = len(voiced) / len(track.f0) if len(track.f0) else 0.0
     if len(voiced) < LEAST_VOICED:
         return None, None, share
     low, middle, high = np.percentile(voiced, (10, 50, 90))

@@ -28,19 +28,25 @@ class SpeechNode:
     def __init__(self, channels: Sequence[Channel], settings: Speech, detector: SpeechDetector) -> None:
         self._settings = settings
         self._detector = detector
-        self._voices = {channel: _Voice(detector) for channel in channels}
+        self._streams = {tuple(channels): detector.stream(len(channels))}
+        self._voices = {channel: _Voice() for channel in channels}
 
     def step(self, tick: Tick) -> None:
+        if tick.channels not in self._streams:
+            self._meet(tick.channels)
         for row, channel in enumerate(tick.channels):
-            if channel not in self._voices:
-                self._voices[channel] = _Voice(self._detector)
             self._voices[channel].levels.append(level_dbfs(tick.samples[row]))
-        for row, channel in enumerate(tick.channels):
-            probability = self._voices[channel].stream.detect(tick.samples[row])
+        probabilities = self._streams[tick.channels].detect(tick.samples)
+        for channel, probability in zip(tick.channels, probabilities, strict=True):
             self._follow(tick, channel, 0.0 if self._inaudible(tick, channel) else probability)
         for channel in self._voices:
             if channel not in tick.channels:
                 self._follow(tick, channel, 0.0)
+
+    def _meet(self, channels: tuple[Channel, ...]) -> None:
+        """Other channels than the call began with: one sound on both, which is nobody's own."""
+        self._streams[channels] = self._detector.stream(len(channels))
+        self._voices |= {channel: _Voice() for channel in channels if channel not in self._voices}
 
     def _inaudible(self, tick: Tick, channel: Channel) -> bool:
         """Under the noise of the line, or so far under the other's voice that it is nothing but that voice's bleed."""
@@ -78,10 +84,9 @@ class _Voice:
     levels: dBFS of the last ticks, as many as an echo may be late.
     """
 
-    __slots__ = ("last", "levels", "rise", "run", "speaking", "start", "stream")
+    __slots__ = ("last", "levels", "rise", "run", "speaking", "start")
 
-    def __init__(self, detector: SpeechDetector) -> None:
-        self.stream = detector.stream()
+    def __init__(self) -> None:
         self.levels: deque[float] = deque(maxlen=ECHO)
         self.speaking = False
         self.run = 0

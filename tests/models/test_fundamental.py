@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.fundamental import RATE, Fundamental
+from models.fundamental import GAIN, HIGH, LOW, RATE, Fundamental
 from models.silero import WINDOW as BLOCK
 from models.silero import SileroDetector
 from tests.synth import Floats, Line, say
@@ -14,7 +14,7 @@ from tests.synth import Floats, Line, say
 def restored(samples: Floats) -> Floats:
     fundamental = Fundamental()
     blocks = samples.astype(np.float32).reshape(-1, BLOCK)
-    return np.concatenate([fundamental.restore(block) for block in blocks]).astype(np.float64)
+    return np.concatenate([fundamental.restore(block[None])[0] for block in blocks]).astype(np.float64)
 
 
 def walled(samples: Floats) -> Floats:
@@ -51,8 +51,27 @@ def test_silence_stays_silence_and_blocks_join_without_a_seam() -> None:
     assert np.abs(np.diff(added)).max() < 0.02  # a seam would be a step
 
 
+def test_it_is_the_filter_that_its_sections_describe() -> None:
+    """scipy's recursive filters over the whole, against blocks of matrices."""
+    from scipy.signal import butter, lfilter  # type: ignore[import-untyped,unused-ignore]
+
+    samples = harmonics(120.0) + np.random.default_rng(0).normal(0, 0.1, 64 * BLOCK)
+    low = np.maximum(samples.astype(np.float32), 0).astype(np.float64)
+    for hertz, kind in ((LOW, "high"), (HIGH, "low")):
+        low = lfilter(*butter(2, hertz, kind, fs=RATE), low)
+    assert restored(samples) == pytest.approx(samples + GAIN * low, abs=1e-5)
+
+
+def test_channels_side_by_side_are_as_each_alone() -> None:
+    both = np.stack([harmonics(120.0), harmonics(210.0)]).astype(np.float32)
+    fundamental = Fundamental(2)
+    found = np.concatenate([fundamental.restore(both[:, at : at + BLOCK]) for at in range(0, both.shape[1], BLOCK)], 1)
+    for row, alone in zip(found, both, strict=True):
+        assert row == pytest.approx(restored(alone), abs=1e-6)
+
+
 def test_the_given_block_is_not_changed() -> None:
-    block = harmonics(120.0, BLOCK).astype(np.float32)
+    block = harmonics(120.0, BLOCK).astype(np.float32)[None]
     before = block.copy()
     Fundamental().restore(block)
     assert np.array_equal(block, before)
@@ -62,5 +81,5 @@ def test_silero_hears_speech_behind_a_wall_at_300_hz() -> None:
     line = Line("agent", 0.0, 64 * BLOCK / RATE, f0_hz=115.0)
     speech = say(line, seed=3)
     stream = SileroDetector().stream()
-    heard = [stream.detect(block) for block in walled(speech).astype(np.float32).reshape(-1, BLOCK)]
+    heard = [stream.detect(block)[0] for block in walled(speech).astype(np.float32).reshape(-1, 1, BLOCK)]
     assert float(np.mean(np.array(heard) >= 0.5)) > 0.8

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.pitch import HOP, LAG, SwiftF0Stream, SwiftF0Tracker
+from models.pitch import FMAX, FMIN, HOP, LAG, SwiftF0Stream, SwiftF0Tracker
 from models.protocols import PitchTrack, Samples
 
 RATE = 16_000
@@ -51,6 +51,30 @@ def test_any_chunking_gives_the_same_estimates(tracker: SwiftF0Tracker) -> None:
     np.testing.assert_allclose(pieces.confidence, whole.confidence, atol=1e-3)
 
 
+def test_a_last_block_may_come_with_the_end(tracker: SwiftF0Tracker) -> None:
+    samples = voice(150.0, seconds=1.3)
+    apart, at_once = tracker.stream(), tracker.stream()
+    for stream in (apart, at_once):
+        stream.track(samples[:BLOCK])
+    rest = [apart.track(samples[BLOCK:]), apart.finish()]
+    found = at_once.finish(samples[BLOCK:])
+    np.testing.assert_allclose(found.f0, np.concatenate([part.f0 for part in rest]), rtol=1e-3)
+    np.testing.assert_allclose(found.confidence, np.concatenate([part.confidence for part in rest]), atol=1e-3)
+    assert at_once.position == samples.size // HOP * HOP
+
+
+@pytest.mark.parametrize("count", [1, HOP - 1, HOP, BLOCK, BLOCK + 100, 5 * BLOCK])
+def test_equals_the_networks_own_estimates_of_the_whole(tracker: SwiftF0Tracker, count: int) -> None:
+    from swift_f0 import SwiftF0
+
+    samples = np.resize(np.concatenate([voice(150.0, 0.7), np.zeros(3_000, np.float32)]), count)
+    whole = SwiftF0(threads=1, spin=False).detect(samples, RATE, FMIN, FMAX)
+    found = track(tracker.stream(), samples)
+    np.testing.assert_allclose(found.f0, whole.pitch_hz, rtol=1e-3)
+    np.testing.assert_allclose(found.confidence, whole.confidence, atol=1e-3)
+    assert not (found.confidence == 0).all() or count < BLOCK
+
+
 def test_lags_by_what_it_says(tracker: SwiftF0Tracker) -> None:
     stream, samples = tracker.stream(), voice(150.0)
     first = stream.track(samples[:BLOCK])
@@ -79,7 +103,7 @@ def test_silence_and_short_blocks_are_unvoiced_or_empty(tracker: SwiftF0Tracker)
 def test_a_finished_stream_refuses_more(tracker: SwiftF0Tracker) -> None:
     stream = tracker.stream()
     stream.finish()
-    with pytest.raises(ModelError, match="flushed"):
+    with pytest.raises(ModelError, match="finished"):
         stream.track(voice(120.0)[:BLOCK])
 
 

@@ -6,7 +6,8 @@ import pytest
 from models.errors import ModelError
 from models.fundamental import Fundamental
 from models.protocols import Samples
-from models.silero import CONTEXT, STATE, WINDOW, SileroDetector, bundled
+from models.silero import CONTEXT, WINDOW, SileroDetector, bundled
+from models.silero_network import STATE
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +21,17 @@ def noise(windows: int, level: float = 0.1, seed: int = 1) -> Samples:
 
 def run(detector: SileroDetector, windows: Samples) -> list[float]:
     stream = detector.stream()
-    return [stream.detect(window) for window in windows]
+    return [stream.detect(window[None])[0] for window in windows]
 
 
 def reference(windows: Samples) -> list[float]:
-    """The same network, driven by hand over the whole array, the fundamental put back."""
+    """onnxruntime's own answers, driven by hand over the whole array, the fundamental put back."""
     import onnxruntime  # type: ignore[import-untyped,unused-ignore]
 
     session = onnxruntime.InferenceSession(str(bundled()), providers=["CPUExecutionProvider"])
-    flat = np.concatenate([np.zeros(CONTEXT, np.float32), Fundamental().restore(windows.ravel())])
+    fundamental = Fundamental()
+    restored = [fundamental.restore(window[None])[0] for window in windows]
+    flat = np.concatenate([np.zeros(CONTEXT, np.float32), *restored])
     h = c = np.zeros((1, 1, STATE), np.float32)
     heard = []
     for at in range(0, windows.size, WINDOW):
@@ -39,7 +42,12 @@ def reference(windows: Samples) -> list[float]:
 
 def test_equals_the_network_over_the_whole_recording(detector: SileroDetector, speech: Samples) -> None:
     windows = speech[: speech.size // WINDOW * WINDOW].reshape(-1, WINDOW)
-    assert run(detector, windows) == pytest.approx(reference(windows), abs=1e-6)
+    assert run(detector, windows) == pytest.approx(reference(windows), abs=2e-5)
+
+
+@pytest.mark.parametrize("level", [1e-4, 0.01, 1.0])
+def test_equals_the_network_at_any_level(detector: SileroDetector, level: float) -> None:
+    assert run(detector, noise(60, level)) == pytest.approx(reference(noise(60, level)), abs=2e-5)
 
 
 def test_is_deterministic(detector: SileroDetector) -> None:
@@ -49,24 +57,33 @@ def test_is_deterministic(detector: SileroDetector) -> None:
 def test_streams_do_not_influence_each_other(detector: SileroDetector) -> None:
     first, second = noise(30, seed=1), noise(30, seed=2)
     one, two = detector.stream(), detector.stream()
-    both = [(one.detect(a), two.detect(b)) for a, b in zip(first, second, strict=True)]
+    both = [(one.detect(a[None])[0], two.detect(b[None])[0]) for a, b in zip(first, second, strict=True)]
     assert [a for a, _ in both] == run(detector, first)
     assert [b for _, b in both] == run(detector, second)
 
 
+def test_channels_heard_together_are_heard_as_each_alone(detector: SileroDetector, speech: Samples) -> None:
+    first = speech[: 100 * WINDOW].reshape(-1, WINDOW)
+    second = noise(len(first))
+    stream = detector.stream(2)
+    both = np.array([stream.detect(np.stack(pair)) for pair in zip(first, second, strict=True)])
+    assert both[:, 0] == pytest.approx(run(detector, first), abs=1e-5)
+    assert both[:, 1] == pytest.approx(run(detector, second), abs=1e-5)
+
+
 def test_leaves_the_window_as_it_was(detector: SileroDetector) -> None:
-    window = noise(1)[0]
+    window = noise(1)
     before = window.copy()
     detector.stream().detect(window)
     np.testing.assert_array_equal(window, before)
 
 
 def test_a_reused_buffer_does_not_leak_into_the_next_window(detector: SileroDetector) -> None:
-    windows, buffer, stream = noise(10), np.empty(WINDOW, np.float32), detector.stream()
+    windows, buffer, stream = noise(10), np.empty((1, WINDOW), np.float32), detector.stream()
     heard = []
     for window in windows:
-        buffer[:] = window
-        heard.append(stream.detect(buffer))
+        buffer[0] = window
+        heard += stream.detect(buffer)
     assert heard == run(detector, windows)
 
 
@@ -77,10 +94,12 @@ def test_tells_speech_from_silence_and_noise(detector: SileroDetector, speech: S
     assert np.mean(np.array(run(detector, windows)) > 0.5) > 0.5
 
 
-@pytest.mark.parametrize("window", [np.zeros(511, np.float32), np.zeros(512), np.zeros((1, 512), np.float32)])
-def test_refuses_another_shape_or_dtype(detector: SileroDetector, window: Samples) -> None:
-    with pytest.raises(ModelError, match="512 float32"):
-        detector.stream().detect(window)
+@pytest.mark.parametrize("shape", [(512,), (1, 511), (2, 512)])
+def test_refuses_another_shape_or_dtype(detector: SileroDetector, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match=r"\(1, 512\) float32"):
+        detector.stream().detect(np.zeros(shape, np.float32))
+    with pytest.raises(ModelError, match="float64"):
+        detector.stream().detect(np.zeros((1, 512)))  # type: ignore[arg-type]
 
 
 def test_names_its_weights(detector: SileroDetector) -> None:
@@ -97,3 +116,21 @@ def test_names_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"not a network")
     with pytest.raises(ModelError, match=r"broken\.onnx"):
         SileroDetector(tmp_path / "broken.onnx")
+
+
+def test_refuses_another_network() -> None:
+    import swift_f0
+
+    other = Path(swift_f0.__file__).with_name("model.onnx")
+    with pytest.raises(ModelError, match=r"model\.onnx is no Silero v6 network: .* other weights"):
+        SileroDetector(other)
+
+
+def test_refuses_a_network_that_computes_something_else(tmp_path: Path) -> None:
+    """The same weights under the same names, but the spectrum's squares are cubes."""
+    file = bundled().read_bytes()
+    name = file.rindex(b"/encoder/feature_extractor/Constant_17_output_0")
+    at = file.index(np.float32(2).tobytes(), name)
+    (tmp_path / "cubes.onnx").write_bytes(file[:at] + np.float32(3).tobytes() + file[at + 4 :])
+    with pytest.raises(ModelError, match="other probabilities"):
+        SileroDetector(tmp_path / "cubes.onnx")
