@@ -1,13 +1,15 @@
 """What the pipeline asks of an estimator: arrays in, numbers out.
 
 An engine (weights) is loaded once and shared by every call; what belongs to one channel of one
-call lives in the object that ``stream()`` returns. No engine knows of events, channels or calls.
+call (speech activity: to all its channels, which are heard together) lives in the object that ``stream()`` returns.
+No engine knows of events, channels or calls.
 
 Every ``samples`` argument is float32, shape ``(n,)``, mono, 16 kHz, in [-1, 1). Every time is a sample index
 counted from the first sample of the array that was given (transcriber) or of the stream
 (detectors, trackers). Engines raise ``models.errors.ModelError`` and nothing else on purpose.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,10 +29,13 @@ class Identity:
 
 
 class SpeechStream(Protocol):
-    """Speech activity of one channel of one call."""
+    """Speech activity of some channels of one call."""
 
-    def detect(self, window: Samples) -> float:
-        """Probability in 0-1 that the next 512 samples (32 ms) hold speech."""
+    def detect(self, windows: Samples) -> Sequence[float]:
+        """Probability in 0-1, for each channel, that its next 512 samples (32 ms) hold speech.
+
+        windows: float32 (channels, 512).
+        """
         ...
 
 
@@ -38,7 +43,7 @@ class SpeechDetector(Protocol):
     @property
     def identity(self) -> Identity: ...
 
-    def stream(self) -> SpeechStream: ...
+    def stream(self, channels: int = 1) -> SpeechStream: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,8 @@ class PitchStream(Protocol):
         """The estimates that became certain with this block (it may lag by a few hops)."""
         ...
 
-    def finish(self) -> PitchTrack:
-        """The estimates still owed; the stream is over."""
+    def finish(self, block: Samples | None = None) -> PitchTrack:
+        """The estimates of a last block and those still owed; the stream is over."""
         ...
 
 
@@ -86,8 +91,10 @@ class TimedWord:
 class Transcript:
     """What a recogniser heard in one utterance.
 
-    no_speech: probability 0-1. log_probability: mean per token (nats, <= 0). compression: characters
-    per compressed byte (repetition drives it up). emotion: a few numbers of an EmotionScorer, or empty.
+    words: empty in a draft. no_speech: probability 0-1. log_probability: mean per token (nats, <= 0). compression:
+    characters per compressed byte (repetition drives it up). language: code of what was heard. foreign: log odds (nats)
+    that it was another language than the expected one; whoever judges adds them up over utterances.
+    emotion: a few numbers of an EmotionScorer, or empty.
     """
 
     text: str
@@ -96,16 +103,29 @@ class Transcript:
     no_speech: float
     log_probability: float
     compression: float
+    foreign: float = 0.0
     emotion: tuple[float, ...] = ()
 
 
 class Transcriber(Protocol):
-    """Thread-safe: several calls may ask at once."""
+    """Thread-safe. workers: batches that it hears at once; more wait for one another."""
 
     @property
     def identity(self) -> Identity: ...
 
-    def transcribe(self, samples: Samples) -> Transcript: ...
+    @property
+    def workers(self) -> int: ...
+
+    def context(self, length: int) -> int:
+        """Samples of audio in which an utterance of ``length`` samples is heard; only equals share a batch."""
+        ...
+
+    def transcribe(self, batch: Sequence[Samples], *, draft: bool = False) -> list[Transcript]:
+        """The words of each utterance of a batch, all of one ``context``, none changed by its neighbours.
+
+        draft: text alone, as fast as it can be had: no word times, no second hearing, no emotion.
+        """
+        ...
 
 
 class EmotionScorer(Protocol):

@@ -16,19 +16,21 @@ SENTENCE = "I would like to cancel my order and get my money back today."
 
 
 @pytest.fixture(scope="session")
-def say() -> Callable[[str], Samples]:
-    """Text to samples, float32 (n,), 16 kHz."""
+def say() -> Callable[..., Samples]:
+    """Text, and the name of a voice, to samples: float32 (n,), 16 kHz."""
     program = shutil.which("espeak-ng")
     if program is None:
         if os.environ.get("CI") == "true":
             pytest.fail("espeak-ng is not installed: these tests may not be skipped here")
         pytest.skip("espeak-ng is not installed")
 
-    def speak(text: str) -> Samples:
+    def speak(text: str, voice: str = "en") -> Samples:
         import soundfile
         import soxr
 
-        wave = subprocess.run([program, "-s", "140", "--stdout", text], check=True, capture_output=True).stdout
+        wave = subprocess.run(
+            [program, "-v", voice, "-s", "140", "--stdout", text], check=True, capture_output=True
+        ).stdout
         audio, rate = soundfile.read(io.BytesIO(wave), dtype="float32")
         return np.ascontiguousarray(soxr.resample(audio, rate, RATE), dtype=np.float32)
 
