@@ -25,7 +25,7 @@ from pipeline.door import Door
 from pipeline.graph import Engines, build
 from pipeline.inputs import Close, Frame
 from pipeline.playbook import load_playbook
-from pipeline.session import TAIL, CallInfo, Session
+from pipeline.session import TAIL, CallInfo, Session, Step
 from pipeline.settings import POLICIES, Settings
 from pipeline.timebase import RATE, Span
 
@@ -84,7 +84,7 @@ def measure(engines: Engines, minutes: int) -> Hour:
     _step(session, door.finish(), spans, memory)
     session.admit(Close(end=session.position, reason="end"))
     for _ in range(TAIL):
-        spans += [asked.span for asked in session.step(session.silence()).asked]
+        spans += _finals(session.step(session.silence()))
     starts = [(FIRST_S + EVERY_S * n) * RATE for n in range(minutes * 60 // EVERY_S)]
     return Hour(starts, spans, memory)
 
@@ -92,11 +92,15 @@ def measure(engines: Engines, minutes: int) -> Hour:
 def _step(session: Session, items: list, spans: list[Span], memory: list[float]) -> None:  # type: ignore[type-arg]
     for item in items:
         if isinstance(item, Frame):
-            for asked in session.step(item).asked:
-                spans.append(asked.span)
+            for span in _finals(session.step(item)):
+                spans.append(span)
                 memory.append(resident_mb())
         else:
             session.admit(item)
+
+
+def _finals(step: Step) -> list[Span]:
+    return [asked.span for asked in step.asked if asked.stage == "final"]
 
 
 def resident_mb() -> float:

@@ -13,13 +13,14 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import sample_audio
 from pipeline.call import Call
 from pipeline.graph import Engines, build, load
 from pipeline.inputs import Frame
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo, Node, Session, Tick
 from pipeline.settings import POLICIES, Settings
@@ -68,9 +69,9 @@ def fast_lane(recording: Recording, engines: Engines) -> None:
 
 def with_words(recording: Recording, engines: Engines) -> None:
     assert engines.transcriber is not None
-    pool = EnginePool(engines.transcriber)
+    pool = EnginePool(engines.transcriber, SETTINGS.words)
     call = Call(session(recording, engines))
-    run = Recorder(call, pool.ask, SETTINGS.words.nominal_delay_s)
+    run = Recorder(call, partial(pool.ask, bulk=True), SETTINGS.words.nominal_delay_s)
     wall, cpu = measured(lambda: run.run(recording.frames(), lambda: recording.heard))
     pool.close()
     told(f"with words, {len(os.sched_getaffinity(0))} cores", recording.seconds, wall, cpu)
@@ -81,8 +82,8 @@ def with_words(recording: Recording, engines: Engines) -> None:
 def ticks(recording: Recording, engines: Engines) -> None:
     """Cost of one tick, and of each node in it."""
     stepped = session(recording, replace(engines, transcriber=None))
-    timed = [Timed(node) for node in stepped._nodes]
-    stepped._nodes = timed
+    timed = [Timed(node) for node in (*stepped._ears, *stepped._mind)]
+    stepped._ears, stepped._mind = timed, ()
     costs = []
     for item in recording.frames():
         if isinstance(item, Frame):

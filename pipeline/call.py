@@ -9,7 +9,7 @@ from pipeline.errors import StorageFault
 from pipeline.inputs import Close, Frame, Input
 from pipeline.journal import Journal
 from pipeline.reducer import Reducer
-from pipeline.session import Entry, Session, Step
+from pipeline.session import Entry, Session, Step, Tick
 from pipeline.tape import Tape
 from pipeline.view import View
 
@@ -38,13 +38,21 @@ class Call:
 
     def advance(self, frame: Frame) -> Step:
         """Step one frame of audio. Raises StorageFault when it cannot be written down."""
+        return self.think(self.hear(frame))
+
+    def hear(self, frame: Frame) -> Tick:
+        """The first half of ``advance``, which may run ahead of the second."""
         if self._tape is not None:
             self._tape.write(frame)
-        return self._take(self.session.step(frame))
+        return self.session.hear(frame)
+
+    def think(self, tick: Tick) -> Step:
+        """The second half, for each tick in order."""
+        return self._take(self.session.think(tick))
 
     def close(self, reason: str, end: int | None = None) -> None:
         """The audio is over at sample ``end`` (default: all of it was real)."""
-        self.admit(Close(end=self.session.position if end is None else end, reason=reason))
+        self.admit(Close(end=self.session.heard if end is None else end, reason=reason))
 
     def drain(self) -> Step:
         """One silent step of the TAIL that follows the last audio."""

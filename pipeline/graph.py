@@ -21,6 +21,7 @@ from pipeline.nodes.scores import ScoresNode
 from pipeline.nodes.sounds import SoundsNode
 from pipeline.nodes.speech import SpeechNode
 from pipeline.nodes.turns import TurnsNode
+from pipeline.nodes.utterances import UtterancesNode
 from pipeline.nodes.words import WordsNode
 from pipeline.playbook import Playbook, load_playbook
 from pipeline.session import CallInfo, Node, Session
@@ -50,23 +51,35 @@ def load(settings: Settings, model_cache: Path) -> Engines:
     from models.pitch import SwiftF0Tracker
     from models.silero import SileroDetector
 
+    _quiet_blas()
     try:
         return Engines(SileroDetector(), SwiftF0Tracker(), _transcriber(settings, model_cache), load_playbook())
     except ModelError as error:
         raise EngineFault(str(error)) from error
 
 
+def _quiet_blas() -> None:
+    """One thread for numpy's products: ours are small, and OpenBLAS's threads spin on the cores that hear words."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
+
+    threadpool_limits(limits=1, user_api="blas")
+
+
 def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
     """A fresh session of one call. Two builds from the same arguments give the same events."""
     info = replace(info, policy=settings.policy.name, unavailable=unavailable(info, settings.policy))
     told_apart = info.attribution == "diarised"
-    nodes: list[Node] = [
+    words = "words" not in info.unavailable
+    ears: list[Node] = [
         LeakNode(info.channels, settings.leak, told_apart=told_apart),
         RegionsNode(),
         SpeechNode(info.channels, settings.speech, engines.detector),
         SoundsNode(info.channels, settings.sounds),
         IvrNode(info.channels, settings.sounds),
-        WordsNode(info.channels, settings.words, enabled="words" not in info.unavailable, told_apart=told_apart),
+        UtterancesNode(info.channels, settings.words, enabled=words, told_apart=told_apart),
+    ]
+    mind: list[Node] = [
+        WordsNode(info.channels, settings.words),
         TurnsNode(settings.turns),
         OverlapsNode(info.channels, settings.turns),
         RevisionsNode(),
@@ -77,7 +90,7 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
         ScoresNode(_scored(info), settings.scores),
         AdviceNode(settings.alerts, engines.playbook),
     ]
-    return Session(info, nodes)
+    return Session(info, mind, ears)
 
 
 def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
@@ -120,5 +133,8 @@ def _transcriber(settings: Settings, model_cache: Path) -> Transcriber | None:
         device=words.device,
         compute_type=words.compute_type,
         threads=words.threads,
+        workers=words.workers,
+        devices=words.devices,
         hotwords=words.hotwords or None,
+        initial_prompt=words.initial_prompt or None,
     )

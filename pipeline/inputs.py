@@ -66,6 +66,7 @@ class EngineResult:
     no_speech: float = 0.0
     log_probability: float = 0.0
     compression: float = 0.0
+    foreign: float = 0.0
     emotion: tuple[float, ...] = ()
     fault: str | None = None
 

@@ -10,7 +10,7 @@ same roles gives the same events, whatever was derived between.
   row that its voice came on. "The agent is muted" stays so, whoever was taken for the agent.
 - A ``Command`` about an alert is admitted again where the derivation has raised the same alert (kind and moment), with
   its number there. Elsewhere there is nothing that it could answer; it stays in the journal in which it was given.
-- What came after the audio was over is admitted with the Close.
+- A loss or a mark that came after the audio was over is admitted with the Close.
 
 The new journal is written beside the one in force and takes its place at once, when it is whole; the old one is kept
 as ``journal.1.jsonl``, the next one as ``journal.2.jsonl`` (its inputs alone where the policy forbids to judge the
@@ -103,9 +103,14 @@ def rederive(
     call = Call(session, journal=Journal(new, header))
     try:
         past = _Past(first, dict(zip(origin.call.channels, channels, strict=True)), call)
-        view = Recorder(call, ask, origin.settings.words.nominal_delay_s).run(
-            _heard(folder, past, stepped), past.end, past.reason
-        )
+
+        def done(at: int) -> None:
+            past.command(at)
+            stepped(at)
+
+        past.command(0)
+        recorder = Recorder(call, ask, origin.settings.words.nominal_delay_s, stepped=done)
+        view = recorder.run(_heard(folder, past), past.end, past.reason)
         if view.faults:
             fault = view.faults[0]
             raise EngineFault(f"{folder.path.name} stays as it was: {fault.part} failed: {fault.message}")
@@ -117,12 +122,11 @@ def rederive(
         raise
 
 
-def _heard(folder: CallFolder, past: "_Past", stepped: Callable[[int], None]) -> Iterator[Frame]:
-    """The stored frames; before each, what entered with it is admitted, and behind the last one all the rest."""
+def _heard(folder: CallFolder, past: "_Past") -> Iterator[Frame]:
+    """The stored frames; before each, what is heard with it is admitted, and behind the last one all the rest."""
     for frame in tape.frames(folder.audio):
         past.admit(frame.start)
         yield frame
-        stepped(frame.end)
     past.admit(None)
 
 
@@ -134,7 +138,9 @@ class _Past:
 
     def __init__(self, journal: Path, roles: dict[Channel, Channel], call: Call) -> None:
         entries = list(read_entries(journal))
-        self._inputs: deque[Entry] = deque(entry for entry in entries if not is_event(entry))
+        inputs = [entry for entry in entries if not is_event(entry)]
+        self._inputs = deque(entry for entry in inputs if not isinstance(entry.item, Command))
+        self._commands = deque(entry for entry in inputs if isinstance(entry.item, Command))
         self._alerts = {entry.n: entry.item for entry in entries if isinstance(entry.item, Alert)}
         self._close = next((entry.item for entry in entries if isinstance(entry.item, Close)), None)
         self._roles = roles
@@ -146,13 +152,20 @@ class _Past:
 
     def end(self) -> int:
         """Samples of real audio: all that is stored where the writer was killed before it could say."""
-        stored = self._call.session.position
+        stored = self._call.session.heard
         return stored if self._close is None else min(stored, self._close.end)
 
     def admit(self, upto: int | None) -> None:
-        """Whatever entered up to this tick; None for all that is left."""
-        while self._inputs and (upto is None or self._inputs[0].at <= upto):
-            item = self._again(self._inputs.popleft().item)  # type: ignore[arg-type]
+        """What is heard up to this tick, for the ears; None for all that is left."""
+        self._admit(self._inputs, upto)
+
+    def command(self, upto: int) -> None:
+        """What people answered up to this tick, once the mind has found what they answered to."""
+        self._admit(self._commands, upto)
+
+    def _admit(self, inputs: deque[Entry], upto: int | None) -> None:
+        while inputs and (upto is None or inputs[0].at <= upto):
+            item = self._again(inputs.popleft().item)  # type: ignore[arg-type]
             if item is not None:
                 self._call.admit(item)
 

@@ -11,23 +11,39 @@ from pipeline.errors import BadInput
 from pipeline.events import CallEnded, Fault
 from pipeline.inputs import EngineResult, Frame, Input, Loss
 from pipeline.journal import CallFolder, encode, is_event, read_entries
-from pipeline.session import TAIL, Entry, Session, Step, Utterance
-from pipeline.timebase import TICK, ticks
+from pipeline.session import TAIL, Entry, Session, Step, Tick, Utterance
+from pipeline.timebase import TICK, samples, ticks
 from pipeline.view import View
 
 Ask = Callable[[Utterance], "Future[EngineResult]"]
+
+AHEAD = 30.0
+"""Seconds: enough for a batch of utterances of either party, and 4 MB of audio."""
 
 
 class Recorder:
     """Steps one recording. Words are admitted a fixed time after they were asked for, so two runs agree.
 
-    nominal_delay: seconds. ask: the shared recogniser; None when words are not wanted.
+    nominal_delay: seconds. ask: the shared recogniser; None when words are not wanted. ahead: seconds by which the ears
+    run before the mind, so that the recogniser gets whole batches; no more than that ever waits for words.
+    stepped: told the sample up to which all is done; it may admit a Command that takes effect there, and raise to break
+    off.
     """
 
-    def __init__(self, call: Call, ask: Ask | None, nominal_delay: float) -> None:
+    def __init__(
+        self,
+        call: Call,
+        ask: Ask | None,
+        nominal_delay: float,
+        ahead: float = AHEAD,
+        stepped: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._call = call
+        self._stepped = stepped
         self._ask = ask
         self._delay = ticks(nominal_delay) * TICK
+        self._ahead = samples(ahead) // TICK
+        self._ticks: deque[Tick] = deque()
         self._due: deque[tuple[int, Future[EngineResult]]] = deque()
 
     def run(self, source: Iterable[Frame | Loss], heard: Callable[[], int], reason: str = "end of recording") -> View:
@@ -35,26 +51,32 @@ class Recorder:
         call = self._call
         for item in source:
             if isinstance(item, Frame):
-                self._admit_due()
-                self._request(call.advance(item).asked)
+                self._heard(call.hear(item))
             else:
                 call.admit(item)
         call.close(reason, heard())
         for _ in range(TAIL):
-            self._admit_due()
-            self._request(call.drain().asked)
+            self._heard(call.session.hear(call.session.silence()))
+        while self._ticks:
+            self._think()
         self._admit_all()
         call.end()
         return call.view
 
-    def _request(self, asked: list[Utterance]) -> None:
+    def _heard(self, tick: Tick) -> None:
+        self._ticks.append(tick)
+        tick.asked = [utterance for utterance in tick.asked if utterance.stage == "final"]  # nobody looks at drafts
         if self._ask is not None:
-            due = self._call.session.position + self._delay
-            self._due.extend((due, self._ask(utterance)) for utterance in asked)
+            self._due.extend((tick.end + self._delay, self._ask(utterance)) for utterance in tick.asked)
+        if len(self._ticks) > self._ahead:
+            self._think()
 
-    def _admit_due(self) -> None:
-        while self._due and self._due[0][0] <= self._call.session.position:
+    def _think(self) -> None:
+        tick = self._ticks.popleft()
+        while self._due and self._due[0][0] <= tick.start:
             self._call.admit(self._due.popleft()[1].result())
+        self._call.think(tick)
+        self._stepped(tick.end)
 
     def _admit_all(self) -> None:
         while self._due:

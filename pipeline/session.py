@@ -2,10 +2,15 @@
 
 The session numbers what it admits and what it emits (a number is a journal line), holds no clock but
 the frames, and does no input or output. Its driver (``live`` or ``replay``) does.
+
+A step has two halves. The *ears* (echo, sounds, speech, the cutting of utterances) need nothing but audio and marks;
+the *mind* (turns, scores, advice) also needs words. A live call takes both at once. A recorded one lets the ears run
+ahead, so that utterances are asked for in batches long before their words are due.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Literal, Protocol
 
 import numpy as np
@@ -13,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.channel import Channel
 from pipeline.events import CallEnded, CallStarted, Event, Fault, Gap, Region
-from pipeline.inputs import Close, EngineResult, Frame, Input, Loss, Mark
+from pipeline.inputs import Close, Command, EngineResult, Frame, Input, Loss, Mark
 from pipeline.timebase import TICK, Span, ticks
 
 
@@ -26,17 +31,23 @@ class Entry:
     item: Input | Event
 
 
+Stage = Literal["running", "paused", "final"]
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """A stretch handed to recognition: the one effect a step can have.
 
     number: counts from 1 in a call. pcm: int16 (n,), the audio of ``span``.
+    stage: "running" while it is being spoken, so only a draft is wanted; "paused" when it may be over: if nothing
+    follows, the final has this very span; "final" when it is over. Only finals are answered in the journal.
     """
 
     number: int
     channel: Channel
     span: Span
     pcm: NDArray[np.int16]
+    stage: Stage = "final"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ class Tick:
     channels: tuple[Channel, ...]
     samples: NDArray[np.float32]
     closing: bool
-    _next: int
+    _numbers: Iterator[int]
     inputs: list[Entry] = field(default_factory=list)
     events: list[Entry] = field(default_factory=list)
     asked: list[Utterance] = field(default_factory=list)
@@ -102,9 +113,8 @@ class Tick:
         return transfer or any(isinstance(each.item, Region) and each.item.kind == "ivr" for each in self.events)
 
     def emit(self, event: Event) -> int:
-        """Add an event; returns its number."""
-        number = self._next
-        self._next += 1
+        """Add an event; returns its number, good for the ``of`` of a later event of the same node."""
+        number = next(self._numbers)
         self.events.append(Entry(number, self.frame.start, event))
         return number
 
@@ -155,49 +165,76 @@ TAIL = ticks(2.0)
 class Session:
     """One call. ``admit`` inputs, ``step`` frames; after a ``Close``: TAIL silent steps, then ``end``.
 
-    pending: utterances asked and not yet answered, by number.
+    ears, mind: the nodes, stepped in this order; see above. pending: utterances asked and not yet answered, by number.
     """
 
-    def __init__(self, info: CallInfo, nodes: Sequence[Node]) -> None:
+    def __init__(self, info: CallInfo, mind: Sequence[Node], ears: Sequence[Node] = ()) -> None:
         self.info = info
         self.pending: dict[int, Utterance] = {}
-        self._nodes = nodes
+        self._ears = ears
+        self._mind = mind
         self._waiting: list[Input] = []
+        self._for_mind: list[EngineResult | Command] = []
+        self._heard = 0
         self._position = 0
-        self._next = 1
+        self._numbers = count(1)
+        self._tickets = count(-1, -1)
+        self._opened: dict[int, int] = {}
         self._close: Close | None = None
         self._ended = False
 
     @property
     def position(self) -> int:
-        """First sample of the next tick."""
+        """First sample of the next tick that the mind takes."""
         return self._position
+
+    @property
+    def heard(self) -> int:
+        """First sample of the next frame: the ears may be ahead of the mind."""
+        return self._heard
 
     @property
     def ended(self) -> bool:
         return self._ended
 
     def admit(self, item: Input) -> None:
-        """Queue an input for the next step.
+        """Queue an input for the next step: what recogniser and people answer for the mind, all else for the ears.
 
         Raises RuntimeError after the end.
         """
         if self._ended:
             raise RuntimeError("the call has ended; nothing can be admitted")
-        self._waiting.append(item)
+        if isinstance(item, EngineResult | Command):
+            self._for_mind.append(item)
+        else:
+            self._waiting.append(item)
 
     def step(self, frame: Frame) -> Step:
         """Step every node once. Raises ValueError when the frame is not the next one."""
-        if frame.start != self._position:
-            raise ValueError(f"expected the frame at {self._position}, got {frame.start}")
+        return self.think(self.hear(frame))
+
+    def hear(self, frame: Frame) -> Tick:
+        """The first half: step the ears. ``tick.asked`` is complete then. Raises as ``step`` does."""
+        if frame.start != self._heard:
+            raise ValueError(f"expected the frame at {self._heard}, got {frame.start}")
         tick = self._open(frame)
-        for node in self._nodes:
+        for node in self._ears:
             node.step(tick)
-        return self._shut(tick)
+        self.pending.update((each.number, each) for each in tick.asked if each.stage == "final")
+        self._heard = frame.end
+        return tick
+
+    def think(self, tick: Tick) -> Step:
+        """The second half, for each tick in the order in which it was heard."""
+        self._settle(tick)
+        for node in self._mind:
+            node.step(tick)
+        self._position = tick.end
+        return Step([*tick.inputs, *tick.events], tick.asked)
 
     def silence(self) -> Frame:
         """The next frame, of zeros: what follows the last audio."""
-        return Frame(self._position, np.zeros((len(self.info.channels), TICK), np.int16))
+        return Frame(self._heard, np.zeros((len(self.info.channels), TICK), np.int16))
 
     def end(self) -> Step:
         """The last step: admits what waits, then emits CallEnded. Raises RuntimeError without a Close before."""
@@ -218,18 +255,16 @@ class Session:
         return [self._number(fault), self._number(ended)]
 
     def _number(self, item: Input | Event) -> Entry:
-        entry = Entry(self._next, self._position, item)
-        self._next += 1
-        return entry
+        return Entry(next(self._numbers), self._position, item)
 
     def _open(self, frame: Frame) -> Tick:
-        inputs = [self._number(item) for item in self._waiting]
+        """A tick with what was admitted. Its entries are numbered when the mind takes it: until then by tickets."""
+        inputs = [Entry(0, frame.start, item) for item in self._waiting]
         self._waiting.clear()
-        for entry in inputs:
-            self._note(entry.item)
+        self._close = next((e.item for e in inputs if isinstance(e.item, Close)), self._close)
         samples = frame.pcm.astype(np.float32) / 32768.0
-        tick = Tick(frame, self.info.channels, samples, self._close is not None, self._next, inputs)
-        if self._position == 0:
+        tick = Tick(frame, self.info.channels, samples, self._close is not None, self._tickets, inputs)
+        if frame.start == 0:
             self._announce(tick)
         for entry in inputs:
             if isinstance(entry.item, Loss):
@@ -237,11 +272,24 @@ class Session:
                 tick.emit(Gap(span=loss.span, at=tick.end, channel=loss.channel, reason=loss.reason))
         return tick
 
-    def _note(self, item: Input | Event) -> None:
-        if isinstance(item, Close):
-            self._close = item
-        elif isinstance(item, EngineResult):
-            self.pending.pop(item.utterance, None)
+    def _settle(self, tick: Tick) -> None:
+        """Admit the answers, and give what the ears admitted and emitted its numbers."""
+        answers, self._for_mind = self._for_mind, []
+        for answer in answers:
+            if isinstance(answer, EngineResult):
+                self.pending.pop(answer.utterance, None)
+        tick.inputs = [self._number(item) for item in (*(entry.item for entry in tick.inputs), *answers)]
+        tick.events = [self._renumbered(entry) for entry in tick.events]
+        tick._numbers = self._numbers
+
+    def _renumbered(self, entry: Entry) -> Entry:
+        item = entry.item
+        if isinstance(item, Region) and item.of is not None:
+            item = replace(item, of=self._opened.pop(item.of))
+        numbered = self._number(item)
+        if isinstance(item, Region) and item.open:
+            self._opened[entry.n] = numbered.n
+        return numbered
 
     def _announce(self, tick: Tick) -> None:
         info = self.info
@@ -260,9 +308,3 @@ class Session:
                 attribution=info.attribution,
             )
         )
-
-    def _shut(self, tick: Tick) -> Step:
-        self._next = tick._next
-        self._position = tick.end
-        self.pending.update((utterance.number, utterance) for utterance in tick.asked)
-        return Step([*tick.inputs, *tick.events], tick.asked)

@@ -1,19 +1,21 @@
 """``analyze``: recordings to reports, each file one call. A bad file is reported and the others are still done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
+from api.commands.bar import Bar
 from api.commands.console import err, note, out, trouble
 from api.commands.context import load_engines, new_id, say_policy
 from api.commands.report import report
 from api.config import Config
+from api.mask import Mask
 from models.diarise import Diariser, SenkoDiariser
 from models.errors import ModelError
 from pipeline import graph
@@ -22,16 +24,20 @@ from pipeline.call import Call
 from pipeline.channel import MONO, Channel
 from pipeline.errors import BadInput, CalmlineError, EngineFault
 from pipeline.graph import Engines
-from pipeline.inputs import Frame, Loss
-from pipeline.live import EnginePool
+from pipeline.inputs import Frame
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.roles import propose
 from pipeline.session import CallInfo
 from pipeline.settings import Settings
 from pipeline.sources.diarised import Likeness, ToldApart, tell_apart
 from pipeline.sources.recording import Recording, open_recording
-from pipeline.timebase import TICK, seconds
+from pipeline.timebase import TICK
 from pipeline.view import VIEW, View
+
+LANES = 2
+"""Recordings stepped at once: while one waits for its last words, the other gives the recogniser something to hear.
+More would share the same core, for Python steps one at a time."""
 
 TWICE = "both channels hold the same sound, so nobody has a channel; try --tell-apart"
 
@@ -77,6 +83,7 @@ class Bench:
     engines: Engines
     pool: EnginePool | None
     archive: Archive | None
+    mask: Mask
     diariser: Diariser | None = None
 
 
@@ -99,8 +106,7 @@ def run(config: Config, files: Sequence[Path], wanted: Wanted) -> int:
         bench = _bench(config, archive, stack)
         if wanted.tell_apart and any(job.one_channel for job in jobs):
             bench = replace(bench, diariser=_diariser())
-        for job in jobs:
-            code = max(code, _one(job, bench, wanted))
+        code = max(code, _all(jobs, bench, wanted))
     if archive is not None:
         _project(config, archive, [job.info.call_id for job in jobs if archive.exists(job.info.call_id)])
     return code
@@ -144,10 +150,10 @@ def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job
 
 def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
     engines = load_engines(config)
-    pool = EnginePool(engines.transcriber) if engines.transcriber is not None else None
+    pool = EnginePool(engines.transcriber, config.settings.words) if engines.transcriber is not None else None
     if pool is not None:
         stack.callback(pool.close)
-    return Bench(config.settings, engines, pool, archive)
+    return Bench(config.settings, engines, pool, archive, Mask(on=config.server.mask_profanity))
 
 
 def _diariser() -> Diariser:
@@ -158,11 +164,46 @@ def _diariser() -> Diariser:
         raise EngineFault(str(error)) from error
 
 
+def _all(jobs: Sequence[Job], bench: Bench, wanted: Wanted) -> int:
+    """LANES at a time, told in the order in which they were given. The worst exit code."""
+    code, stop = 0, Event()
+    with Bar(len(jobs), sum(job.samples for job in jobs)) as bar, ThreadPoolExecutor(LANES, "lane") as lanes:
+        views = [lanes.submit(_one, job, _Lane(bench, bar, stop), wanted.agent_voice) for job in jobs]
+        try:
+            for job, view in zip(jobs, views, strict=True):
+                wait([view])
+                with bar.aside():
+                    code = max(code, _told(job, view, bench, wanted))
+        except BaseException:
+            stop.set()
+            lanes.shutdown(wait=False, cancel_futures=True)
+            raise
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """What one file at work needs. stop: set once nobody waits for it any more."""
+
+    bench: Bench
+    bar: Bar
+    stop: Event
+
+
+def _one(job: Job, lane: _Lane, agent_voice: int | None) -> View:
+    bench = lane.bench
+    if bench.diariser is not None and job.one_channel:
+        with lane.bar.line(f"telling the voices of {job.title} apart…"):
+            job = _told_apart(job, bench.diariser, agent_voice)
+        if agent_voice is None and bench.pool is not None:
+            job = _with_roles(job, lane)
+    return _analysed(job, lane)
+
+
 def _told_apart(job: Job, diariser: Diariser, agent_voice: int | None) -> Job:
     """The same call with a channel for each voice. Raises BadInput, EngineFault."""
     assert isinstance(job.recording, Recording)
-    with err.status(f"telling the voices of {job.title} apart…"):
-        told = tell_apart(job.recording, diariser, agent_voice)
+    told = tell_apart(job.recording, diariser, agent_voice)
     info = replace(
         job.info,
         channels=told.channels,
@@ -173,11 +214,12 @@ def _told_apart(job: Job, diariser: Diariser, agent_voice: int | None) -> Job:
     return replace(job, info=info, recording=told)
 
 
-def _with_roles(job: Job, bench: Bench) -> Job:
+def _with_roles(job: Job, lane: _Lane) -> Job:
     """Listen once, keeping nothing, to hear from the words which voice is the agent's."""
     told = job.recording
     assert isinstance(told, ToldApart)
-    view = _analysed(replace(job, title=f"{job.title}: who is who"), replace(bench, archive=None))
+    probe = replace(job, title=f"{job.title}: who is who")
+    view = _analysed(probe, replace(lane, bench=replace(lane.bench, archive=None)), counts=False)
     agent, confidence = propose((line.channel, line.text) for line in view.transcript)
     first = agent is Channel.AGENT
     said = f"by the words the agent is the voice that speaks {'first' if first else 'second'}"
@@ -186,13 +228,33 @@ def _with_roles(job: Job, bench: Bench) -> Job:
     return replace(job, info=info, recording=told if first else told.exchanged())
 
 
-def _one(job: Job, bench: Bench, wanted: Wanted) -> int:
+def _analysed(job: Job, lane: _Lane, *, counts: bool = True) -> View:
+    bench, call_id = lane.bench, job.info.call_id
+    session = graph.build(job.info, bench.settings, bench.engines)
+    if bench.archive is None:
+        call = Call(session)
+    else:
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        call = bench.archive.record(session, bench.settings, bench.engines.identities, started=started)
+    ask = partial(bench.pool.ask, call=call_id, bulk=True) if bench.pool is not None else None
     try:
-        if bench.diariser is not None and job.one_channel:
-            job = _told_apart(job, bench.diariser, wanted.agent_voice)
-            if wanted.agent_voice is None and bench.pool is not None:
-                job = _with_roles(job, bench)
-        view = _analysed(job, bench)
+        with lane.bar.line(job.title, job.samples, counts=counts) as shown:
+
+            def stepped(at: int) -> None:
+                if lane.stop.is_set():
+                    raise KeyboardInterrupt("stopped before all of it was analysed")
+                shown(at)
+
+            recorder = Recorder(call, ask, bench.settings.words.nominal_delay_s, stepped=stepped)
+            return recorder.run(job.recording.frames(), lambda: job.recording.heard)
+    except BaseException as error:
+        call.fail("analyze", error)  # a call that is kept has an end, also after Ctrl-C
+        raise
+
+
+def _told(job: Job, done: "Future[View]", bench: Bench, wanted: Wanted) -> int:
+    try:
+        view = done.result()
     except BadInput as error:  # of the recording, which names its file itself
         return _said(error)
     except CalmlineError as error:
@@ -200,44 +262,9 @@ def _one(job: Job, bench: Bench, wanted: Wanted) -> int:
     if wanted.json:
         out.file.write(VIEW.dump_json(view).decode() + "\n")
     else:
-        report(view, f"{job.title} · {view.call_id}" if bench.archive else job.title)
+        report(view, f"{job.title} · {view.call_id}" if bench.archive else job.title, bench.mask)
         out.print()
     return _judged(view, job.title)
-
-
-def _analysed(job: Job, bench: Bench) -> View:
-    session = graph.build(job.info, bench.settings, bench.engines)
-    if bench.archive is None:
-        call = Call(session)
-    else:
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        call = bench.archive.record(session, bench.settings, bench.engines.identities, started=started)
-    ask = bench.pool.ask if bench.pool is not None else None
-    recorder = Recorder(call, ask, bench.settings.words.nominal_delay_s)
-    try:
-        return recorder.run(_watched(job), lambda: job.recording.heard)
-    except BaseException as error:
-        call.fail("analyze", error)  # a call that is kept has an end, also after Ctrl-C
-        raise
-
-
-def _watched(job: Job) -> Iterator[Frame | Loss]:
-    """The recording, with a progress bar in a terminal."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(job.title, total=job.samples)
-        for item in job.recording.frames():
-            yield item
-            if isinstance(item, Frame):
-                progress.update(task, completed=item.end)
-
-
-class _Speed(ProgressColumn):
-    """Seconds of audio per second."""
-
-    def render(self, task: Task) -> Text:
-        speed = seconds(int(task.completed)) / task.elapsed if task.elapsed else 0.0
-        return Text(f"{speed:4.1f} x real time")
 
 
 def _judged(view: View, title: str) -> int:

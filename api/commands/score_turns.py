@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from pipeline.call import Call
 from pipeline.channel import TWO_CHANNEL
 from pipeline.errors import BadInput
 from pipeline.judge import compare, figures, heard
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo, Entry, Session, Step
 from pipeline.settings import Settings
@@ -98,9 +99,9 @@ def _analysed(settings: Settings, model_cache: Path, recording: Recording) -> li
     with ExitStack() as stack:
         ask = None
         if engines.transcriber is not None:
-            pool = EnginePool(engines.transcriber)
+            pool = EnginePool(engines.transcriber, settings.words)
             stack.callback(pool.close)
-            ask = pool.ask
+            ask = partial(pool.ask, bulk=True)
         call = _Kept(graph.build(CallInfo(call_id="score", channels=recording.channels), settings, engines))
         with err.status("listening…"):
             Recorder(call, ask, settings.words.nominal_delay_s).run(recording.frames(), lambda: recording.heard)

@@ -1,17 +1,17 @@
 """``swap``: a stored call with agent and customer exchanged, derived afresh from its audio."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from contextlib import ExitStack
+from functools import partial
 
 from api import notes
+from api.commands.bar import Bar
 from api.commands.console import err, note, out
 from api.commands.listing import listing
 from api.commands.replay import find_stored
 from api.commands.report import report
 from api.config import Config
+from api.mask import Mask
 from api.policy import LOCAL
 from api.store import Store
 from api.swaps import swapped
@@ -21,8 +21,10 @@ from pipeline.errors import Conflict, NotFound
 from pipeline.events import CallEnded
 from pipeline.graph import Engines
 from pipeline.journal import CallFolder, read_entries, read_header
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.rederive import Channels, Derived, check, exchanged, rederive
+from pipeline.replay import Ask
+from pipeline.settings import Settings
 from pipeline.view import VIEW
 
 
@@ -37,7 +39,7 @@ def run(config: Config, call_id: str, *, as_json: bool) -> int:
         derived = _derived(config, folder, channels)
         notes.append(folder, swapped(derived.kept.name, LOCAL.name))
         store.project(folder)
-    _tell(folder, derived, as_json=as_json)
+    _tell(config, folder, derived, as_json=as_json)
     return 0
 
 
@@ -62,34 +64,27 @@ def _state(folder: CallFolder, store: Store) -> str:
 def _derived(config: Config, folder: CallFolder, channels: Channels) -> Derived:
     """By the settings of the call, with the engines of now."""
     with ExitStack() as stack:
+        settings = read_header(folder.journal).settings
         with err.status("loading the models…"):
-            engines = graph.load(read_header(folder.journal).settings, config.model_cache)
+            engines = graph.load(settings, config.model_cache)
         check(folder, engines)
-        pool = _pool(engines, stack)
-        stepped = stack.enter_context(_watched(folder))
-        return rederive(folder, engines, pool.ask if pool else None, channels=channels, stepped=stepped)
+        ask = _ask(engines, settings, stack)
+        total = tape.length(folder.audio)
+        stepped = stack.enter_context(stack.enter_context(Bar(1, total)).line(folder.path.name, total))
+        return rederive(folder, engines, ask, channels=channels, stepped=stepped)
 
 
-def _pool(engines: Engines, stack: ExitStack) -> EnginePool | None:
+def _ask(engines: Engines, settings: Settings, stack: ExitStack) -> Ask | None:
     if engines.transcriber is None:
         return None
-    pool = EnginePool(engines.transcriber)
+    pool = EnginePool(engines.transcriber, settings.words)
     stack.callback(pool.close)
-    return pool
+    return partial(pool.ask, bulk=True)
 
 
-@contextmanager
-def _watched(folder: CallFolder) -> Iterator[Callable[[int], None]]:
-    """A progress bar in a terminal."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(folder.path.name, total=tape.length(folder.audio))
-        yield lambda at: progress.update(task, completed=at)
-
-
-def _tell(folder: CallFolder, derived: Derived, *, as_json: bool) -> None:
+def _tell(config: Config, folder: CallFolder, derived: Derived, *, as_json: bool) -> None:
     note(f"roles exchanged; what held before is in {derived.kept}")
     if as_json:
         out.file.write(VIEW.dump_json(derived.view).decode() + "\n")
     else:
-        report(derived.view, f"{folder.path.name} · roles exchanged")
+        report(derived.view, f"{folder.path.name} · roles exchanged", Mask(on=config.server.mask_profanity))

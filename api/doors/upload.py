@@ -16,6 +16,7 @@ from pipeline.errors import BadInput, CalmlineError
 from pipeline.inputs import Frame, Loss
 from pipeline.replay import Ask, Recorder
 from pipeline.sources.recording import Recording, open_recording
+from pipeline.timebase import TICK
 
 WAITING = 32
 """Recordings that may wait to be analysed: each is a file on disk."""
@@ -157,18 +158,21 @@ class Uploads:
     def _analyse(self, job: Job) -> None:
         recording = job.received.recording
         try:
-            Recorder(job.call, self._ask, self._delay).run(self._watched(job), lambda: recording.heard)
+            recorder = Recorder(job.call, self._ask, self._delay, stepped=lambda at: self._stepped(job, at))
+            recorder.run(self._heard(recording), lambda: recording.heard)
         except Exception as error:  # noqa: BLE001 - whatever fails here must end this call, loudly, and no other
             job.call.fail("upload", error)
             _log.error("analysis failed", call_id=job.call.session.info.call_id, error=type(error).__name__)
         finally:
             job.received.drop()
 
-    def _watched(self, job: Job) -> Iterator[Frame | Loss]:
-        for item in job.received.recording.frames():
-            if self._stopping:
-                raise Stopped("the server stopped before all of it was analysed; upload it again")
+    def _heard(self, recording: Recording) -> Iterator[Frame | Loss]:
+        for item in recording.frames():
             yield item
             if isinstance(item, Frame):
-                job.done += 1
                 self._took(1)
+
+    def _stepped(self, job: Job, at: int) -> None:
+        job.done = at // TICK
+        if self._stopping:
+            raise Stopped("the server stopped before all of it was analysed; upload it again")

@@ -6,6 +6,8 @@ import os
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from itertools import count
+from threading import Event
 
 import jsonschema
 import numpy as np
@@ -17,8 +19,13 @@ import sample_audio
 from api.cli import run
 from api.commands import analyze, context
 from pipeline import graph
+from pipeline.inputs import Frame
 from pipeline.journal import Journal, _refused
+from pipeline.pool import EnginePool
+from pipeline.replay import Recorder
 from pipeline.settings import Settings
+from pipeline.sources.recording import Recording
+from pipeline.timebase import TICK
 
 CALM = str(sample_audio.path("calm_order"))
 
@@ -279,7 +286,7 @@ def test_a_damaged_model_is_an_engine_fault(calls, tmp_path, monkeypatch, capsys
 
 
 def test_a_fault_while_words_are_recognised_is_an_engine_fault(loaded, calls, tmp_path, engines, monkeypatch, capsys):
-    def fail(samples):
+    def fail(*_, **__):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(engines.transcriber, "transcribe", fail)
@@ -309,9 +316,62 @@ def test_ctrl_c_ends_the_stored_call(loaded, calls, tmp_path, monkeypatch, capsy
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("api.commands.analyze._watched", interrupt)
+    monkeypatch.setattr(Recorder, "run", interrupt)
     assert run(["analyze", silence, "--call-id", "one"]) == 130
     assert '"call_ended"' in (calls / "one" / "journal.jsonl").read_text().splitlines()[-1]
+
+
+def test_ctrl_c_ends_a_call_that_is_analysed_beside_another(loaded, calls, tmp_path, monkeypatch, capsys):
+    """The first one is told when the interrupt comes; the second one would never end by itself."""
+    files = [write(tmp_path / name, np.zeros((8000, 2))) for name in ("a.wav", "b.wav")]
+    frames, examined = Recording.frames, []
+
+    def endless(self):
+        yield from frames(self)
+        if self._files[0].path.name == "b.wav" and "b.wav" in examined:
+            yield from (Frame(8192 + n * TICK, np.zeros((2, TICK), np.int16)) for n in count())
+        examined.append(self._files[0].path.name)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recording, "frames", endless)
+    monkeypatch.setattr(analyze, "_told", interrupt)
+    assert run(["analyze", *files, "--policy", "measures-only"]) == 130
+    ends = [path.read_text().splitlines()[-1] for path in calls.glob("*/journal.jsonl")]
+    assert len(ends) == 2
+    assert all('"call_ended"' in line for line in ends)
+    assert sum('"reason":"fault"' in line for line in ends) == 1
+
+
+def test_recordings_are_told_in_the_order_given(loaded, calls, tmp_path, monkeypatch, capsys):
+    """Also where a later one is done first."""
+    long, short = (write(tmp_path / f"{name}.wav", np.zeros((8000, 2))) for name in ("long", "short"))
+    analysed, done = analyze._analysed, Event()
+
+    def held(job, lane, **options):
+        view = analysed(job, lane, **options)
+        if job.title == "long.wav":
+            assert done.wait(60)
+        done.set()
+        return view
+
+    monkeypatch.setattr(analyze, "_analysed", held)
+    assert run(["analyze", long, short, "--json", "--no-store", "--policy", "measures-only"]) == 0
+    assert [json.loads(line)["source"] for line in capsys.readouterr().out.splitlines()] == ["long.wav", "short.wav"]
+
+
+def test_a_recording_asks_in_bulk_and_by_its_call(loaded, calls, tmp_path, engines, monkeypatch, capsys):
+    asked, ask = [], EnginePool.ask
+
+    def noted(self, utterance, call="", bulk=False):
+        asked.append((call, bulk))
+        return ask(self, utterance, call, bulk)
+
+    monkeypatch.setattr(EnginePool, "ask", noted)
+    file = write(tmp_path / "x.wav", soundfile.read(CALM, frames=48_000)[0], soundfile.info(CALM).samplerate)
+    assert run(["analyze", file, "--policy", "standard", "--call-id", "one"]) == 0
+    assert set(asked) == {("one", True)}
 
 
 def _only_line(capsys) -> str:

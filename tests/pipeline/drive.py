@@ -31,7 +31,7 @@ INFO = CallInfo(call_id="test", channels=TWO_CHANNEL)
 
 
 class ScriptedDetector:
-    """Says speech where the script says so, in seconds; one list of stretches for each stream it is asked for."""
+    """Says speech where the script says so, in seconds; one list of stretches for each channel it is asked for."""
 
     def __init__(self, *channels: Stretches) -> None:
         self._channels = list(channels)
@@ -40,19 +40,20 @@ class ScriptedDetector:
     def identity(self) -> Identity:
         return Identity("scripted", "0", "")
 
-    def stream(self) -> ScriptedStream:
-        return ScriptedStream(self._channels.pop(0))
+    def stream(self, channels: int = 1) -> ScriptedStream:
+        return ScriptedStream([self._channels.pop(0) for _ in range(channels)])
 
 
 class ScriptedStream:
-    def __init__(self, stretches: Stretches) -> None:
-        self._stretches = stretches
+    def __init__(self, channels: Sequence[Stretches]) -> None:
+        self._channels = channels
         self._tick = 0
 
-    def detect(self, window: Samples) -> float:
+    def detect(self, windows: Samples) -> list[float]:
         middle = (self._tick + 0.5) * TICK / RATE
         self._tick += 1
-        return 0.99 if any(start <= middle < end for start, end in self._stretches) else 0.01
+        spoken = [any(start <= middle < end for start, end in stretches) for stretches in self._channels]
+        return [0.99 if each else 0.01 for each in spoken]
 
 
 def frames(seconds: float, channels: int = 2) -> Iterator[Frame]:
@@ -156,5 +157,5 @@ def record(
         return take(step)
 
     call._take = spy  # type: ignore[method-assign]
-    Recorder(call, lambda utterance: answered(answer(utterance)), delay).run(source, lambda: session.position)
+    Recorder(call, lambda utterance: answered(answer(utterance)), delay).run(source, lambda: session.heard)
     return entries

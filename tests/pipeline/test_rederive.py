@@ -21,10 +21,10 @@ from pipeline.events import Alert, CallEnded, CallStarted, Gap, Region, SpeechEn
 from pipeline.graph import Engines
 from pipeline.inputs import Command, Frame, Input, Loss, Mark
 from pipeline.journal import CallFolder, read_entries, read_header
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.rederive import Derived, exchanged, kept
 from pipeline.replay import Recorder, verify
-from pipeline.session import CallInfo, Entry
+from pipeline.session import TAIL, CallInfo, Entry
 from pipeline.settings import POLICIES, Policy, Settings
 from pipeline.timebase import RATE, TICK, Span
 from tests.fakes import AlertNode, FakeTranscriber, fake_engines, silence, speech, stereo, transcript
@@ -43,8 +43,8 @@ END = len(CALL) - 100
 class Hearing(FakeTranscriber):
     """Says how long what it heard was: the same audio, the same words."""
 
-    def transcribe(self, samples: Samples) -> Transcript:
-        super().transcribe(samples)
+    def hear(self, samples: Samples) -> Transcript:
+        super().hear(samples)
         return transcript(f"that was {len(samples)} samples", len(samples))
 
 
@@ -71,7 +71,7 @@ def stored(
     settings: Settings = STANDARD,
     channels: tuple[Channel, ...] = TWO_CHANNEL,
 ) -> CallFolder:
-    """A recorded call; inputs are admitted at their second."""
+    """A recorded call; inputs are admitted at their second, and commands with them: so the ears are not ahead."""
     archive = Archive(root, 1.0)
     info = CallInfo(call_id="c", channels=channels, agent_id="7", notice_given="ivr", source="test", warnings=("w",))
     session = graph.build(info, settings, engines)
@@ -84,7 +84,7 @@ def stored(
                 call.admit(waiting.pop(0)[1])
             yield frame
 
-    recorder = Recorder(call, pool.ask if pool else None, settings.words.nominal_delay_s)
+    recorder = Recorder(call, pool.ask if pool else None, settings.words.nominal_delay_s, ahead=0.0)
     recorder.run(source(), lambda: min(END, len(pcm)), "hung up")
     return archive.folder("c")
 
@@ -202,7 +202,7 @@ def with_alert(monkeypatch: pytest.MonkeyPatch, at: dict[tuple[Channel, ...], in
 
     def built(info: CallInfo, settings: Settings, engines: Engines) -> Any:
         session = build(info, settings, engines)
-        session._nodes = [*session._nodes, AlertNode(at[info.channels])]
+        session._mind = [*session._mind, AlertNode(at[info.channels])]
         return session
 
     monkeypatch.setattr(graph, "build", built)
@@ -272,7 +272,7 @@ def test_the_same_channels_are_derived_again_with_the_engines_of_today(
 def test_progress_is_told(tmp_path: Path, engines: Engines, pool: EnginePool) -> None:
     folder, told = stored(tmp_path, engines, pool), []
     swap(folder, engines, pool, stepped=told.append)
-    assert told == list(range(TICK, tape.length(folder.audio) + 1, TICK))
+    assert told == list(range(TICK, tape.length(folder.audio) + TAIL * TICK + 1, TICK))
 
 
 # what cannot be

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def told(said: Said, channels: tuple[Channel, ...] = TWO_CHANNEL) -> list[tuple[
             channels,
             np.zeros((len(channels), TICK), np.float32),
             False,
-            100 + 2 * index,
+            count(100 + 2 * index),
         )
         words = Words(
             span=Span(at, at + TICK), at=tick.end, channel=channel, utterance=index + 1, text=text, words=(), late=False
@@ -200,6 +201,6 @@ def test_an_unknown_speaker_of_a_two_channel_call_is_passed_over() -> None:
 
 
 def test_a_call_without_words_is_never_suspected() -> None:
-    tick = Tick(Frame(0, np.zeros((2, TICK), np.int16)), TWO_CHANNEL, np.zeros((2, TICK), np.float32), False, 1)
+    tick = Tick(Frame(0, np.zeros((2, TICK), np.int16)), TWO_CHANNEL, np.zeros((2, TICK), np.float32), False, count(1))
     RolesNode(TWO_CHANNEL).step(tick)
     assert tick.events == []
