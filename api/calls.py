@@ -19,6 +19,7 @@ from api import notes
 from api.config import Config
 from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
+from api.mask import Mask
 from api.metrics import Metrics
 from api.policy import Who
 from api.reading import read
@@ -27,17 +28,24 @@ from api.swaps import Swap, Swaps
 from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.call import Call
+from pipeline.drafts import Draft
 from pipeline.errors import BadInput, Conflict, NotFound, StorageFault
 from pipeline.events import Fault
 from pipeline.graph import Engines
 from pipeline.inputs import Command, Mark
 from pipeline.journal import CallFolder, read_entries, read_header
-from pipeline.live import PATIENCE, EnginePool, LiveCall, Switchboard
+from pipeline.live import PATIENCE, LiveCall, Switchboard
+from pipeline.pool import EnginePool
+from pipeline.replay import Ask
+from pipeline.scheduler import Load
 from pipeline.session import CallInfo, Entry
 from pipeline.view import VIEW
 
 DRAIN_S = PATIENCE + 30.0
 """Seconds a stopping server waits for the last words of its calls."""
+
+HANG_S = 5.0
+"""Seconds that a stopping server then waits for an engine that hears something still: it may hang."""
 
 T = TypeVar("T")
 Answer = Literal["acknowledge", "dismiss"]
@@ -61,13 +69,15 @@ class Desk:
         self.engines = engines
         self.ready = False
         self.archive = Archive(config.calls_folder, self.settings.storage.max_gb)
-        self.pool = EnginePool(engines.transcriber) if engines.transcriber is not None else None
+        self.pool = EnginePool(engines.transcriber, self.settings.words) if engines.transcriber is not None else None
+        self.mask = Mask(on=config.server.mask_profanity)
         self.hub = Hub(config.server.page_queue_kb * 1024)
         self.switchboard = Switchboard(self._record, self.pool, self)
-        self.metrics = Metrics(lambda: len(self.in_progress), lambda: self.waiting, self.archive.size)
-        ask = self.pool.ask if self.pool is not None else None
-        self.uploads = Uploads(ask, self.settings.words.nominal_delay_s, self._analysed, self.metrics.took)
-        self.swaps = Swaps(engines, ask, self._swapped)
+        self.metrics = Metrics(lambda: len(self.in_progress), self.pool, self.archive.size)
+        self.uploads = Uploads(
+            self._bulk("uploads"), self.settings.words.nominal_delay_s, self._analysed, self.metrics.took
+        )
+        self.swaps = Swaps(engines, self._bulk("swaps"), self._swapped)
         self.store = Store(store_url or Store.beside(config.calls_folder))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
 
@@ -76,10 +86,9 @@ class Desk:
         """Ids of live calls, of uploads being analysed and of calls being swapped."""
         return {*self.switchboard.calls, *self.uploads.jobs, *self.swaps.jobs}
 
-    @property
-    def waiting(self) -> int:
-        """Utterances asked and not yet answered."""
-        return self.pool.waiting if self.pool is not None else 0
+    def load(self) -> Load | None:
+        """How busy the recogniser is; None without one."""
+        return self.pool.load() if self.pool is not None else None
 
     async def start(self) -> None:
         """Bring the store up to what is on disk."""
@@ -102,7 +111,7 @@ class Desk:
     def _release(self) -> None:
         self._writer.shutdown(wait=True)
         if self.pool is not None:
-            self.pool.close()
+            self.pool.close(HANG_S)
         self.store.close()
 
     @asynccontextmanager
@@ -239,6 +248,9 @@ class Desk:
             if isinstance(entry.item, Fault):  # its message may quote anything, so it stays in the journal
                 _log.warning("fault", call_id=live.call_id, part=entry.item.part, fatal=entry.item.fatal)
 
+    def drafted(self, live: LiveCall, draft: Draft) -> None:
+        self.hub.drafted(live, draft)
+
     def ended(self, live: LiveCall) -> None:
         self.hub.ended(live)
         _log.info("call ended", call_id=live.call_id)
@@ -258,6 +270,10 @@ class Desk:
             _log.error("note not written", call_id=folder.path.name, error=type(error).__name__)
         await self.project(folder.path.name)
         _log.info("swap ended", call_id=folder.path.name)
+
+    def _bulk(self, who: str) -> Ask | None:
+        """The recogniser for recordings: live calls go first, and who asks takes turns."""
+        return partial(self.pool.ask, call=who, bulk=True) if self.pool is not None else None
 
     def _record(self, info: CallInfo) -> Call:
         session = graph.build(info, self.settings, self.engines)

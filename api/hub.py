@@ -4,16 +4,23 @@ A page that follows a call gets every event after the number it names. While it 
 own pace; once it has caught up it joins the call's topic, in the same breath, so nothing is missed and nothing comes
 twice. What waits for one page is bounded in bytes; a page that is slower still is dropped and resumes by number.
 A page that watches an agent gets the latest state only.
+Drafts (words still being spoken) have no number and are kept nowhere: a page gets them where it asks for them, as long
+as there is room.
 """
 
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from pydantic import TypeAdapter
+
+from pipeline.channel import Channel
+from pipeline.drafts import Draft
 from pipeline.events import Alert, Event
 from pipeline.journal import EVENT, CallFolder, is_event
 from pipeline.live import LiveCall
@@ -23,7 +30,10 @@ BATCH = 200
 """Journal lines read in one go."""
 PACE_S = 0.1
 """Seconds between two states sent to a page that watches an agent, at least."""
+RESTLESS_S = 1.0
+"""Seconds after which a restless page looks again, though its call has no news: a notice must go by itself."""
 
+_DRAFT = TypeAdapter(Draft)
 _LINE = re.compile(rb'\{"n":(\d+),"at":(\d+),"ev":')
 
 
@@ -34,6 +44,11 @@ class TooSlow(Exception):
 def message(entry: Entry) -> bytes:
     """An event as pages get it."""
     return b'{"n":%d,"at":%d,"event":%b}' % (entry.n, entry.at, EVENT.dump_json(cast(Event, entry.item)))
+
+
+def draft_message(draft: Draft) -> bytes:
+    """Words still being spoken, as pages get them; without any, those shown are taken back."""
+    return b'{"type":"draft","draft":%b}' % _DRAFT.dump_json(draft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +79,10 @@ def stored(path: Path, after: int, upto: int | None = None, *, offset: int = 0, 
 
 
 class Page:
-    """What waits for one page. limit: bytes. after: number up to which it has everything."""
+    """What waits for one page. limit: bytes. after: number up to which it has everything. drafts: it wants them."""
 
-    def __init__(self, limit: int, after: int = 0) -> None:
+    def __init__(self, limit: int, after: int = 0, *, drafts: bool = False) -> None:
+        self.drafts = drafts
         self._limit = limit
         self._after = after
         self._waiting: deque[tuple[int, bytes]] = deque()
@@ -87,6 +103,13 @@ class Page:
             self._waiting.append((number, text))
         self._wake.set()
         return not self._slow
+
+    def tell(self, text: bytes) -> None:
+        """What has no number, and is left out where there is no room. It comes with the number 0."""
+        if not self._slow and self._bytes + len(text) <= self._limit:
+            self._bytes += len(text)
+            self._waiting.append((0, text))
+            self._wake.set()
 
     def end(self) -> None:
         """Nothing follows."""
@@ -109,11 +132,15 @@ class Page:
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """One call in progress. last: number of its last published entry. alerts: numbers of those raised."""
+    """One call in progress. last: number of its last published entry. alerts: numbers of those raised.
+
+    drafts: the words that are being spoken now.
+    """
 
     last: int = 0
     pages: set[Page] = field(default_factory=set)
     alerts: set[int] = field(default_factory=set)
+    drafts: dict[Channel, Draft] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -170,6 +197,19 @@ class Hub:
         self.publish(live.call_id, entries)
         self._changed(live.info.agent_id)
 
+    def drafted(self, live: LiveCall, draft: Draft) -> None:
+        topic = self._topics[live.call_id]
+        topic.drafts[draft.channel] = draft
+        for page in topic.pages:
+            if page.drafts:
+                page.tell(draft_message(draft))
+        self._changed(live.info.agent_id)
+
+    def drafts(self, call_id: str) -> dict[Channel, Draft]:
+        """The words that are being spoken now, the latest of each channel; empty ones are over."""
+        topic = self._topics.get(call_id)
+        return {} if topic is None else dict(topic.drafts)
+
     def ended(self, live: LiveCall) -> None:
         self.shut(live.call_id)
         self._seat(live.info.agent_id).calls.remove(live)
@@ -181,8 +221,8 @@ class Hub:
         seat = self._seats.get(agent_id)
         return seat.calls[-1] if seat and seat.calls else None
 
-    async def follow(self, folder: CallFolder, after: int) -> AsyncGenerator[bytes, None]:
-        """Every event after a number, to the end of the call. Raises TooSlow."""
+    async def follow(self, folder: CallFolder, after: int, *, drafts: bool = False) -> AsyncGenerator[bytes, None]:
+        """Every event after a number, to the end of the call, and drafts between them. Raises TooSlow."""
         call_id = folder.path.name
         while (topic := self._topics.get(call_id)) is not None and after < topic.last:
             upto = topic.last
@@ -193,19 +233,25 @@ class Hub:
             async for _, text in _read(folder.journal, after, None):
                 yield text
             return
-        page = Page(self._queue_bytes, after)
+        page = Page(self._queue_bytes, after, drafts=drafts)
         topic.pages.add(page)
         try:
             while (waited := await page.take()) is not None:
-                after, text = waited
+                number, text = waited
+                after = max(after, number)
                 yield text
         finally:
             topic.pages.discard(page)
         async for _, text in _read(folder.journal, after, None):  # what was written but never published
             yield text
 
-    async def watch(self, agent_id: str) -> AsyncGenerator[LiveCall | None, None]:
-        """The agent's call (None between calls), now and whenever something changed, at the pace of a page."""
+    async def watch(
+        self, agent_id: str, restless: Callable[[], bool] = lambda: False
+    ) -> AsyncGenerator[LiveCall | None, None]:
+        """The agent's call (None between calls), now and whenever something changed, at the pace of a page.
+
+        restless: whether something else may change, so that a page must look again every RESTLESS_S.
+        """
         changed = asyncio.Event()
         watchers = self._seat(agent_id).watchers
         watchers.add(changed)
@@ -214,7 +260,9 @@ class Hub:
                 changed.clear()
                 yield self.at(agent_id)
                 await asyncio.sleep(self._pace)
-                await changed.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RESTLESS_S if restless() else None):
+                        await changed.wait()
         finally:
             watchers.discard(changed)
             self._tidy(agent_id)

@@ -1,15 +1,19 @@
 """What Prometheus reads. One registry an app; no call id, no agent and no text is ever a label."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from pipeline.alerts import Reason
 from pipeline.events import Alert, Words
 from pipeline.journal import is_event
+from pipeline.pool import EnginePool
 from pipeline.session import Entry
 from pipeline.timebase import TICK, seconds
 
+_SIZES = (1, 2, 4, 8, 16, 32)
 _LATENCY = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 60.0)
 
 
@@ -22,13 +26,43 @@ class _Registry(CollectorRegistry):
             yield family
 
 
-class Metrics:
-    """calls: in progress. waiting: utterances in the engine's queue. stored: bytes of all calls."""
+class Recogniser(Collector):
+    """What the pool counts, read when it is asked for."""
 
-    def __init__(self, calls: Callable[[], float], waiting: Callable[[], float], stored: Callable[[], float]) -> None:
+    def __init__(self, pool: EnginePool) -> None:
+        self._pool = pool
+
+    def describe(self) -> list[Metric]:
+        """Nothing is asked of the pool before the first page."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        load, tally = self._pool.load(), self._pool.tally()
+        yield _value("calmline_engine_queue", "Final utterances asked and not yet answered", self._pool.waiting)
+        waiting = {kind.value: count for kind, count in load.waiting.items()}
+        yield _labelled(GaugeMetricFamily, "calmline_words_waiting", "Utterances that wait, by kind", "kind", waiting)
+        yield _value("calmline_words_behind_seconds", "How long the oldest final of a live call waits", load.behind_s)
+        yield _value("calmline_drafts_off", "1 while drafts are left out, so that finals catch up", not load.drafts)
+        left_out = "calmline_drafts_left_out", "Drafts that nobody got, by reason", "reason", tally.left_out
+        yield _labelled(CounterMetricFamily, *left_out)
+        late = "Finals of live calls that waited longer than words.behind_s for their turn"
+        yield CounterMetricFamily("calmline_finals_late", late, tally.late)
+        yield CounterMetricFamily("calmline_engine_failures", "Utterances that could not be heard", tally.failed)
+        yield _histogram("calmline_engine_batch", "Utterances heard at once", tally.batches)
+        took = {kind.value: spent for kind, spent in tally.engine_s.items()}
+        heard = {kind.value: spent for kind, spent in tally.speech_s.items()}
+        yield _labelled(CounterMetricFamily, "calmline_engine_seconds", "Seconds that engines took", "kind", took)
+        yield _labelled(CounterMetricFamily, "calmline_engine_speech_seconds", "Seconds heard in them", "kind", heard)
+
+
+class Metrics:
+    """calls: in progress. pool: the recogniser, None without one. stored: bytes of all calls."""
+
+    def __init__(self, calls: Callable[[], float], pool: EnginePool | None, stored: Callable[[], float]) -> None:
         self.registry = registry = _Registry()
         _gauge(registry, "calmline_calls_in_progress", "Calls being stepped", calls)
-        _gauge(registry, "calmline_engine_queue", "Utterances asked and not yet answered", waiting)
+        if pool is not None:
+            registry.register(Recogniser(pool))
         _gauge(registry, "calmline_stored_bytes", "Bytes of all stored calls", stored)
         self._ticks = Counter("calmline_ticks", "Frames of 32 ms taken in", registry=registry)
         self._audio = Counter("calmline_audio_seconds", "Seconds of calls taken in", registry=registry)
@@ -81,6 +115,31 @@ class Metrics:
     def text(self) -> bytes:
         """The exposition format. Blocks: it looks at the disk."""
         return generate_latest(self.registry)
+
+
+def _value(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _labelled(
+    family: type[GaugeMetricFamily] | type[CounterMetricFamily],
+    name: str,
+    text: str,
+    label: str,
+    of: Mapping[str, float],
+) -> Metric:
+    made = family(name, text, labels=[label])
+    for key, value in of.items():
+        made.add_metric([key], value)
+    return made
+
+
+def _histogram(name: str, text: str, counts: Mapping[int, int]) -> Metric:
+    """counts: how often each value came."""
+    total, edges = sum(counts.values()), [f"{edge:.1f}" for edge in _SIZES]
+    buckets = [sum(count for value, count in counts.items() if value <= edge) for edge in _SIZES]
+    cumulative = [*zip(edges, buckets, strict=True), ("+Inf", total)]
+    return HistogramMetricFamily(name, text, cumulative, sum(value * count for value, count in counts.items()))
 
 
 def _gauge(registry: CollectorRegistry, name: str, text: str, value: Callable[[], float]) -> None:

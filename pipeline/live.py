@@ -1,15 +1,16 @@
 """The live driver: the only asyncio and threads of the pipeline.
 
-One ``LiveCall`` steps one call in a worker thread, batch by batch; one ``EnginePool`` answers for all calls;
+One ``LiveCall`` steps one call in a worker thread, batch by batch; one ``EnginePool`` (``pool``) answers for all calls;
 ``Switchboard`` opens calls, refuses what cannot be taken, and drains at the end.
 Overflow: a feed waits while 2 s of audio are queued (the sender's own buffer fills, nothing is lost here; capture
-devices cannot wait and drop their oldest audio, see ``sources.microphone``); answers that come late are admitted late.
+devices cannot wait and drop their oldest audio, see ``sources.microphone``); answers that come late are admitted late,
+drafts are left out (see ``scheduler``). No step waits for the recogniser.
 """
 
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import Lock
@@ -17,13 +18,17 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from models.protocols import Transcriber, Transcript
+from models.protocols import Transcript
 from pipeline.call import Call
+from pipeline.channel import Channel
+from pipeline.drafts import Agreement, Draft
 from pipeline.errors import Conflict, NotFound, StorageFault
+from pipeline.events import Rejected, Words
 from pipeline.hush import Hush
-from pipeline.inputs import Command, EngineResult, Frame, HeardWord, Input, Loss, Mark
+from pipeline.inputs import Command, EngineResult, Frame, Input, Loss, Mark
+from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
-from pipeline.timebase import RATE, TICK, Span, samples, seconds
+from pipeline.timebase import RATE, TICK, samples, seconds
 from pipeline.view import VIEW
 
 T = TypeVar("T")
@@ -47,70 +52,16 @@ PATIENCE = 60.0
 _GOING_DOWN = "the server is going down and takes no further calls"
 
 
-class EnginePool:
-    """The shared recogniser: answers in order of asking. Finals wait, become late, and are never lost."""
-
-    def __init__(self, transcriber: Transcriber, workers: int = 1) -> None:
-        self._transcriber = transcriber
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
-        self._waiting = 0
-        self._lock = Lock()
-
-    @property
-    def waiting(self) -> int:
-        """Utterances asked and not yet answered."""
-        return self._waiting
-
-    def ask(self, utterance: Utterance) -> Future[EngineResult]:
-        """Never raises through the future: a failure is a result with a fault."""
-        with self._lock:
-            self._waiting += 1
-        return self._pool.submit(self._answer, utterance)
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _answer(self, utterance: Utterance) -> EngineResult:
-        try:
-            transcript = self._transcriber.transcribe(utterance.pcm.astype(np.float32) / 32768.0)
-            return _result(utterance, transcript)
-        except Exception as error:  # noqa: BLE001 - whatever a model does, the call goes on and says so
-            return _fault(utterance, f"{type(error).__name__}: {error}")
-        finally:
-            with self._lock:
-                self._waiting -= 1
-
-
-def _result(utterance: Utterance, transcript: Transcript) -> EngineResult:
-    origin = utterance.span.start
-    words = tuple(
-        HeardWord(text=w.text, span=Span(origin + w.start, origin + w.end), probability=round(w.probability, 3))
-        for w in transcript.words
-    )
-    return EngineResult(
-        utterance=utterance.number,
-        channel=utterance.channel,
-        span=utterance.span,
-        text=transcript.text,
-        words=words,
-        language=transcript.language,
-        no_speech=round(transcript.no_speech, 4),
-        log_probability=round(transcript.log_probability, 4),
-        compression=round(transcript.compression, 4),
-        emotion=tuple(round(value, 4) for value in transcript.emotion),
-    )
-
-
-def _fault(utterance: Utterance, message: str) -> EngineResult:
-    return EngineResult(utterance=utterance.number, channel=utterance.channel, span=utterance.span, fault=message)
-
-
 class Audience(Protocol):
     """Who is told what happens; called on the event loop, in order."""
 
     def started(self, live: "LiveCall") -> None: ...
 
     def heard(self, live: "LiveCall", entries: list[Entry]) -> None: ...
+
+    def drafted(self, live: "LiveCall", draft: Draft) -> None:
+        """Words that may still change; nothing of them is journaled. An empty draft takes them back."""
+        ...
 
     def ended(self, live: "LiveCall") -> None: ...
 
@@ -134,7 +85,9 @@ class LiveCall:
         self._fed = 0
         self._began = math.inf
         self._loop = asyncio.get_running_loop()
+        self._withheld: set[Channel] = set()  # whose language is not the recogniser's: no draft of it either
         self._answers: set[asyncio.Future[EngineResult]] = set()
+        self._agreement = Agreement()
 
     @property
     def call_id(self) -> str:
@@ -212,6 +165,8 @@ class LiveCall:
         finally:
             self._over.set()
             self._discard()
+            if self._pool is not None:
+                self._pool.forget(self.call_id)
             self._audience.ended(self)
 
     async def _batch(self) -> bool:
@@ -236,7 +191,7 @@ class LiveCall:
     def _admit(self, item: Input) -> None:
         self._call.admit(item)
         if isinstance(item, Mark):
-            self._hush.obey(item, self._call.session.position)
+            self._hush.obey(item, self._call.session.heard)
 
     async def _finish(self) -> None:
         assert self._closing is not None
@@ -257,7 +212,7 @@ class LiveCall:
             self._call.admit(item)
         for number, utterance in list(self._call.session.pending.items()):
             if number not in answered:
-                self._call.admit(_fault(utterance, f"no answer within {PATIENCE:g} s of the end of the call"))
+                self._call.admit(fault(utterance, f"no answer within {PATIENCE:g} s of the end of the call"))
         return [self._call.end()]
 
     def _fail(self, error: Exception) -> list[Entry]:
@@ -266,20 +221,44 @@ class LiveCall:
     def _take(self, steps: list[Step]) -> None:
         for step in steps:
             self._request(step.asked)
-        self._publish([entry for step in steps for entry in step.entries])
+        entries = [entry for step in steps for entry in step.entries]
+        self._publish(entries)
+        for entry in entries:
+            match entry.item:
+                case EngineResult() as answer:
+                    self._show(self._agreement.end(_asked(answer)))
+                case Rejected(reason="unsupported_language", channel=channel):
+                    self._withheld.add(channel)
+                case Words(channel=channel):
+                    self._withheld.discard(channel)
+                case _:
+                    pass
 
     def _request(self, asked: list[Utterance]) -> None:
         if self._pool is None:
             return
         for utterance in asked:
-            answer = asyncio.wrap_future(self._pool.ask(utterance), loop=self._loop)
-            self._answers.add(answer)
-            answer.add_done_callback(self._answered)
+            if utterance.stage == "final":
+                answer = asyncio.wrap_future(self._pool.ask(utterance, self.call_id), loop=self._loop)
+                self._answers.add(answer)
+                answer.add_done_callback(self._answered)
+            else:
+                draft = asyncio.wrap_future(self._pool.draft(utterance, self.call_id), loop=self._loop)
+                draft.add_done_callback(partial(self._drafted, utterance))
 
     def _answered(self, answer: "asyncio.Future[EngineResult]") -> None:
         self._answers.discard(answer)
         if not answer.cancelled() and not self.over:
             self._inbox.append(answer.result())
+
+    def _drafted(self, utterance: Utterance, answer: "asyncio.Future[Transcript | None]") -> None:
+        heard = None if answer.cancelled() else answer.result()
+        if heard is not None and not self.over and utterance.channel not in self._withheld:
+            self._show(self._agreement.take(utterance, heard.text))
+
+    def _show(self, draft: Draft | None) -> None:
+        if draft is not None:
+            self._audience.drafted(self, draft)
 
     def _publish(self, entries: list[Entry]) -> None:
         if entries:
@@ -300,6 +279,11 @@ class LiveCall:
         return await self._loop.run_in_executor(self._lane, locked)
 
 
+def _asked(result: EngineResult) -> Utterance:
+    """What it answers, without its audio."""
+    return Utterance(result.utterance, result.channel, result.span, np.zeros(0, np.int16))
+
+
 class Switchboard:
     """Every call in progress. prepare: makes the Call of an id (folder, journal, session), or raises."""
 
@@ -307,7 +291,7 @@ class Switchboard:
         self._prepare = prepare
         self._pool = pool
         self._audience = audience
-        self._lane = ThreadPoolExecutor(2, thread_name_prefix="lane")
+        self._lane = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self._calls: dict[str, LiveCall] = {}
         self._opening: set[str] = set()
         self._draining = False

@@ -214,7 +214,7 @@ def _detail(desk: Desk, row: CallRow, alerts: Sequence[AlertRow], notes: Sequenc
 @router.get("/calls/{call_id}/view", responses={**PROBLEMS, 200: {"model": View}})
 def view(desk: TheDesk, folder: Folder) -> Response:
     """What a person sees of the call: bounded while it is live, everything once it has ended."""
-    return Response(desk.view(folder), media_type=JSON)
+    return Response(desk.mask.message(desk.view(folder)), media_type=JSON)
 
 
 @router.get("/calls/{call_id}/events", responses={**PROBLEMS, 200: {"model": Events}})

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.calls import Desk
 from api.hub import TooSlow
+from api.overlay import Told
 from api.policy import Who
 from api.routes.deps import Answerer, Folder, Seer, TheDesk
 from api.sockets import until_one_ends
@@ -38,7 +39,7 @@ class Answered(BaseModel):
 
 @router.websocket("/live/agent/{agent_id}")
 async def overlay(socket: WebSocket, agent_id: str, desk: TheDesk, who: Answerer) -> None:
-    """The latest view of the agent's call, from call to call; takes ``ack`` and ``dismiss``."""
+    """The latest view of the agent's call, from call to call, and its drafts; takes ``ack`` and ``dismiss``."""
     if not who.sees(agent_id):
         raise WebSocketException(1008)
     await socket.accept()
@@ -49,19 +50,24 @@ async def overlay(socket: WebSocket, agent_id: str, desk: TheDesk, who: Answerer
 
 async def _views(socket: WebSocket, desk: Desk, agent_id: str) -> None:
     """What changed since the last message; a call's last view, in which it has ended, is never passed over."""
-    sent, before = "", None
-    async with aclosing(desk.hub.watch(agent_id)) as states:
+    sent, before, told = "", None, Told()
+    async with aclosing(desk.hub.watch(agent_id, lambda: told.behind)) as states:
         async for live in states:
             for shown in (before, live) if before is not live and before is not None else (live,):
-                text = await _state(shown)
+                text = await _state(shown, desk)
                 if text != sent:
                     await socket.send_text(text)
                     sent = text
             before = live
+            drafts = desk.hub.drafts(live.call_id) if live is not None else {}
+            for message in told.news(live, drafts, desk.load()):
+                await socket.send_text(desk.mask.message(message).decode())
 
 
-async def _state(live: LiveCall | None) -> str:
-    return IDLE if live is None else VIEW + (await asyncio.to_thread(live.snapshot)).decode() + "}"
+async def _state(live: LiveCall | None, desk: Desk) -> str:
+    if live is None:
+        return IDLE
+    return VIEW + desk.mask.message(await asyncio.to_thread(live.snapshot)).decode() + "}"
 
 
 async def _answers(socket: WebSocket, desk: Desk, agent_id: str, who: Who) -> None:
@@ -85,27 +91,35 @@ async def _answer(desk: Desk, agent_id: str, who: Who, said: Answered) -> None:
 
 @router.websocket("/live/{call_id}")
 async def follow(
-    socket: WebSocket, desk: TheDesk, who: Seer, folder: Folder, after: Annotated[int, Query(ge=0)] = 0
+    socket: WebSocket,
+    desk: TheDesk,
+    who: Seer,
+    folder: Folder,
+    after: Annotated[int, Query(ge=0)] = 0,
+    drafts: bool = False,
 ) -> None:
-    """Every event after a number, then the live ones; closes 1000 after the last, 1013 when the page is too slow."""
+    """Every event after a number, then the live ones; closes 1000 after the last, 1013 when the page is too slow.
+
+    drafts: words still being spoken come between them.
+    """
     await socket.accept()
     reason = "left"
 
     async def events() -> None:
         nonlocal reason
-        reason = await _events(socket, desk, folder, after)
+        reason = await _events(socket, desk, folder, after, drafts=drafts)
 
     with suppress(WebSocketDisconnect):
         await until_one_ends(events, partial(_nothing, socket))
     desk.metrics.page_gone(reason)
 
 
-async def _events(socket: WebSocket, desk: Desk, folder: CallFolder, after: int) -> str:
+async def _events(socket: WebSocket, desk: Desk, folder: CallFolder, after: int, *, drafts: bool) -> str:
     """Returns why it ended."""
     try:
-        async with aclosing(desk.hub.follow(folder, after)) as messages:
+        async with aclosing(desk.hub.follow(folder, after, drafts=drafts)) as messages:
             async for text in messages:
-                await socket.send_text(text.decode())
+                await socket.send_text(desk.mask.message(text).decode())
     except TooSlow:
         await socket.close(AGAIN, "too slow; resume with after= the last number you have")
         return "slow"

@@ -17,25 +17,34 @@ router = APIRouter(tags=["status"])
 
 
 class Health(BaseModel):
-    """status: ``ready`` only once models are loaded and until the server goes down. policy: its name."""
+    """status: ``ready`` only once models are loaded and until the server goes down. policy: its name.
+
+    words_behind_s: seconds that the oldest words of a live call have waited for their turn. drafts_off: words are not
+    shown while they are spoken, so that finals catch up.
+    """
 
     status: Literal["ready", "not_ready"]
     version: str
     policy: str
     calls: int
     engines: list[Identity]
+    words_behind_s: float
+    drafts_off: bool
 
 
 @router.get("/health", responses={503: {"model": Health}})
 def health(request: Request) -> Response:
     """200 when calls can be taken, else 503. Open to all: it names no call and nobody."""
     desk: Desk = request.app.state.desk
+    load = desk.load()
     state = Health(
         status="ready" if desk.ready else "not_ready",
         version=installed(),
         policy=desk.settings.policy.name,
         calls=len(desk.in_progress),
         engines=list(desk.engines.identities),
+        words_behind_s=round(load.behind_s, 3) if load is not None else 0.0,
+        drafts_off=load is not None and not load.drafts,
     )
     return JSONResponse(state.model_dump(mode="json"), 200 if desk.ready else 503)
 

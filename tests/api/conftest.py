@@ -25,7 +25,7 @@ from api.app import create_app
 from api.calls import Desk
 from api.config import Config, Server
 from pipeline.graph import Engines
-from pipeline.settings import Storage
+from pipeline.settings import Storage, Words
 from tests.fakes import fake_engines
 
 HOME = "http://127.0.0.1"
@@ -58,9 +58,14 @@ def calls_folder(tmp_path: Path) -> Path:
 def configured(calls_folder: Path) -> Callable[..., Config]:
     """A config of this test's folder; keyword arguments go to [server] unless they name a section."""
 
-    def make(policy: Any = "standard", storage: dict[str, Any] | None = None, **server: Any) -> Config:
+    def make(
+        policy: Any = "standard", storage: dict[str, Any] | None = None, words: Words | None = None, **server: Any
+    ) -> Config:
         return Config(
-            storage=Storage(folder=str(calls_folder), **(storage or {})), policy=policy, server=Server(**server)
+            storage=Storage(folder=str(calls_folder), **(storage or {})),
+            words=words or Words(),
+            policy=policy,
+            server=Server(**server),
         )
 
     return make

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from api.doors import pcm
 from pipeline.events import CallEnded
 from pipeline.journal import Journal, read_entries
+from pipeline.settings import Words
 from pipeline.tape import read
 from tests.api.conftest import START, Served, calling, closed, follow, rest, said, say, stop
 from tests.fakes import FakeTranscriber, fake_engines, silence, speech, stereo
@@ -315,9 +316,10 @@ def test_a_full_disk_ends_that_call_only(server: Served, monkeypatch: pytest.Mon
     assert states == {"full": "interrupted", "fine": "ended"}
 
 
-def test_an_engine_that_fails_is_a_fault_and_the_call_goes_on(serve: Serve) -> None:
+def test_an_engine_that_fails_is_a_fault_and_the_call_goes_on(serve: Serve, configured: Callable[..., Any]) -> None:
     fake = FakeTranscriber([RuntimeError("out of memory")])
-    with serve(engines=fake_engines(fake)) as server:
+    without_drafts = configured(words=Words(draft_s=0.0))
+    with serve(config=without_drafts, engines=fake_engines(fake)) as server:
         with calling(server) as socket:
             socket.send(CALL.tobytes())
             assert stop(socket)["duration_s"] == 2.0

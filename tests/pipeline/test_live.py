@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,19 @@ from pipeline import tape
 from pipeline.archive import Archive
 from pipeline.call import Call
 from pipeline.channel import TWO_CHANNEL
+from pipeline.drafts import Draft
 from pipeline.errors import Conflict, NotFound, StorageFault
-from pipeline.events import Alert, CallEnded, Fault, Region, Words
+from pipeline.events import Alert, CallEnded, Fault, Overlap, Region, Rejected, Words
 from pipeline.graph import build
 from pipeline.hush import GUARD, Hush
 from pipeline.inputs import Command, Frame, Mark
 from pipeline.journal import encode, read_entries
-from pipeline.live import UNHEARD, EnginePool, LiveCall, Switchboard
+from pipeline.live import UNHEARD, LiveCall, Switchboard
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder, verify
 from pipeline.session import CallInfo, Entry
 from pipeline.timebase import RATE
-from tests.pipeline.drive import STANDARD, engines, events, frames_of
+from tests.pipeline.drive import STANDARD, engines, events, frames_of, record, spoken
 from tests.synth import Line
 from tests.synth import build as synth
 
@@ -42,17 +45,26 @@ class Gated:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.broken = False
+        self.foreign = 0.0
 
     @property
     def identity(self) -> Identity:
         return Identity("gated", "0", "")
 
-    def transcribe(self, samples: Samples) -> Transcript:
+    workers = 1
+
+    def context(self, length: int) -> int:
+        return 30 * RATE
+
+    def transcribe(self, batch: Sequence[Samples], *, draft: bool = False) -> list[Transcript]:
+        return [self.hear(samples) for samples in batch]
+
+    def hear(self, samples: Samples) -> Transcript:
         self.gate.wait(30)
         if self.broken:
             raise MemoryError("no room")
         words = (TimedWord(0, len(samples), "hello", 0.9),)
-        return Transcript("hello", words, "en", 0.0, -0.3, 1.0)
+        return Transcript("hello", words, "en", 0.0, -0.3, 1.0, self.foreign)
 
 
 class Ears:
@@ -60,6 +72,7 @@ class Ears:
 
     def __init__(self) -> None:
         self.entries: dict[str, list[Entry]] = {}
+        self.drafts: dict[str, list[Draft]] = {}
         self.news = asyncio.Event()
 
     def started(self, live: LiveCall) -> None:
@@ -67,6 +80,10 @@ class Ears:
 
     def heard(self, live: LiveCall, entries: list[Entry]) -> None:
         self.entries[live.call_id] += entries
+        self.news.set()
+
+    def drafted(self, live: LiveCall, draft: Draft) -> None:
+        self.drafts.setdefault(live.call_id, []).append(draft)
         self.news.set()
 
     def ended(self, live: LiveCall) -> None:
@@ -85,9 +102,9 @@ class Ears:
 class Room:
     """A switchboard on a folder, with a gated recogniser."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, whisper: Gated) -> None:
         self.archive = Archive(root, 1.0)
-        self.whisper = Gated()
+        self.whisper = whisper
         self.engines = replace(engines(), transcriber=self.whisper)
         self.pool = EnginePool(self.whisper)
         self.ears = Ears()
@@ -104,8 +121,8 @@ class Room:
 
 
 @asynccontextmanager
-async def room(root: Path) -> AsyncIterator[Room]:
-    made = Room(root)
+async def room(root: Path, whisper: Gated | None = None) -> AsyncIterator[Room]:
+    made = Room(root, whisper or Gated())
     try:
         yield made
     finally:
@@ -412,6 +429,106 @@ async def test_draining_ends_calls_with_their_last_words_and_takes_no_more(made:
     entries = made.ears.entries["one"]
     assert events(entries, CallEnded)[0].reason == "server stopped"
     assert events(entries, Words)
+
+
+@live_test
+async def test_an_engine_that_hangs_holds_no_frame_back(made: Room) -> None:
+    """Talk-over is told and the call goes on while nobody gets a word."""
+    async with made.board.open(info()) as live:
+        await speak(live)
+        overlap = await made.ears.until("one", Overlap)
+        alert = await made.ears.until("one", Alert)
+        while live._call.session.heard < len(PCM):
+            await asyncio.sleep(0)
+        assert not made.whisper.gate.is_set()
+        assert made.pool.waiting >= 2
+        made.whisper.gate.set()
+    assert (overlap.at - overlap.span.end, alert.state) == (0, "raised")
+    assert made.verified("one").difference is None
+
+
+@live_test
+async def test_drafts_are_shown_and_kept_nowhere(made: Room) -> None:
+    made.whisper.gate.set()
+    async with made.board.open(info()) as live:
+        await speak(live)
+    drafts, entries = made.ears.drafts["one"], made.ears.entries["one"]
+    assert {draft.channel for draft in drafts} == set(TWO_CHANNEL)
+    assert any(draft.stable == "hello" for draft in drafts)
+    header, *lines = made.archive.folder("one").journal.read_text().splitlines()
+    assert "draft_s" in header
+    assert not [line for line in lines if "draft" in line or "stable" in line]
+    for channel in TWO_CHANNEL:
+        last = [draft for draft in drafts if draft.channel is channel][-1]
+        assert (last.stable, last.rest) == ("", "")  # taken back: its words are in a line
+    assert {words.utterance for words in events(entries, Words)} == set(range(1, len(events(entries, Words)) + 1))
+
+
+@live_test
+async def test_no_draft_is_shown_of_a_speaker_whose_language_is_withheld(made: Room) -> None:
+    made.whisper.gate.set()
+    made.whisper.foreign = 5.0
+    async with made.board.open(info()) as live:
+        await speak(live, np.concatenate([PCM, PCM, PCM]))
+        while not events(made.ears.entries["one"], Rejected):
+            await asyncio.sleep(0)
+    entries, drafts = made.ears.entries["one"], made.ears.drafts["one"]
+    for channel in TWO_CHANNEL:
+        refused = [each for each in events(entries, Rejected) if each.channel is channel]
+        assert {each.reason for each in refused} == {"unsupported_language"}
+        after = [draft for draft in drafts if draft.channel is channel and draft.start > refused[0].at]
+        assert not [draft for draft in after if draft.stable or draft.rest]
+
+
+@live_test
+async def test_nothing_of_a_call_that_ended_stays_with_the_recogniser(made: Room) -> None:
+    made.whisper.gate.set()
+    for call_id in ("one", "two"):
+        async with made.board.open(info(call_id)) as live:
+            await speak(live)
+    assert made.pool._scheduler._drafts == {}
+    assert made.pool.waiting == 0
+
+
+class Naming(Gated):
+    """Says which audio it heard."""
+
+    workers = 2
+
+    def hear(self, samples: Samples) -> Transcript:
+        name = sha256(np.rint(samples * 32768.0).astype(np.int16).tobytes()).hexdigest()
+        words = (TimedWord(0, len(samples), name, 0.9),)
+        return Transcript(name, words, "en", 0.0, -0.3, 1.0)
+
+
+def test_what_calls_say_at_once_does_not_cross(tmp_path: Path) -> None:
+    """Each call gets the words that it gets alone."""
+    calls = {
+        f"call-{n}": synth(
+            [Line("agent", 0.5, 1.5 + 0.2 * n), Line("customer", 3 - 0.2 * n, 2, f0_hz=180 + 10 * n)], 6
+        )[0]
+        for n in range(5)
+    }
+
+    async def main() -> None:
+        async with room(tmp_path, Naming()) as made:
+
+            async def one(call_id: str) -> None:
+                async with made.board.open(info(call_id)) as live:
+                    await speak(live, calls[call_id])
+
+            await asyncio.gather(*map(one, calls))
+            for call_id, pcm in calls.items():
+                got = {words.span: words.text for words in events(made.ears.entries[call_id], Words)}
+                alone = record(
+                    build(info(), STANDARD, made.engines),
+                    frames_of(pcm),
+                    lambda utterance: spoken(utterance, made.whisper.hear(utterance.pcm / np.float32(32768.0)).text),
+                )
+                assert got == {words.span: words.text for words in events(alone, Words)}
+                assert len(got) >= 2
+
+    asyncio.run(main())
 
 
 def test_a_recorded_run_replays_to_the_same_events(tmp_path: Path) -> None:
