@@ -2,33 +2,42 @@
 
 import asyncio
 import json
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from api.calls import Desk
 from api.commands.console import out, show
 from api.commands.report import alerts, as_it_comes, summary
+from api.commands.spoken import Spoken
 from api.hub import TooSlow
 from api.reading import read
+from pipeline.drafts import Draft
 from pipeline.journal import EVENT, CallFolder
 from pipeline.session import Entry
 
+_DRAFT = TypeAdapter(Draft)
+
 
 async def follow(desk: Desk, folder: CallFolder) -> None:
-    """Print every event that a person wants to read, until the call's last. A slow terminal holds nobody up."""
+    """Print every event that a person wants to read, until the call's last, and in a terminal what is being said.
+
+    A slow terminal holds nobody up.
+    """
     after, over = 0, False
-    while not over:
-        try:
-            async for text in desk.hub.follow(folder, after):
-                entry = _entry(text)
-                after = entry.n
-                await asyncio.to_thread(_print, entry)
-            over = True
-        except TooSlow:
-            continue  # what was missed is in the journal
+    with Spoken(out) as spoken:
+        while not over:
+            try:
+                async for text in desk.hub.follow(folder, after, drafts=spoken.wanted):
+                    after = await asyncio.to_thread(_heard, json.loads(desk.mask.message(text)), spoken) or after
+                over = True
+            except TooSlow:
+                continue  # what was missed is in the journal
 
 
-def conclude(folder: CallFolder) -> None:
+def conclude(desk: Desk, folder: CallFolder) -> None:
     """The summary, once the call is over."""
-    view = read(folder).view
+    view = desk.mask.view(read(folder).view)
     out.print()
     summary(view, view.call_id)
     alerts(view)
@@ -36,12 +45,14 @@ def conclude(folder: CallFolder) -> None:
     out.print(f"journal: {folder.journal}", soft_wrap=True)
 
 
-def _entry(text: bytes) -> Entry:
-    raw = json.loads(text)
-    return Entry(raw["n"], raw["at"], EVENT.validate_python(raw["event"]))
-
-
-def _print(entry: Entry) -> None:
+def _heard(message: dict[str, Any], spoken: Spoken) -> int:
+    """Print what it tells; returns its number, 0 for a draft."""
+    if message.get("type") == "draft":
+        spoken.draw(_DRAFT.validate_python(message["draft"]))
+        return 0
+    entry = Entry(message["n"], message["at"], EVENT.validate_python(message["event"]))
+    spoken.over(entry)
     row = as_it_comes(entry)
     if row is not None:
         show([row])
+    return entry.n

@@ -8,6 +8,7 @@ from chrome import DESKTOP, SMALL, launch
 from playwright.sync_api import Page, expect, sync_playwright
 from stage import Stage
 
+from pipeline.channel import Channel
 from pipeline.view import View
 
 VIEWS = {
@@ -58,7 +59,26 @@ def each(stage: Stage, page: Page, folder: Path, name: str) -> None:
     for n, (what, make) in enumerate(VIEWS.items(), 100):
         show(make(), n)
         save(what)
+    show(scenes.scene(advice=scenes.advice()), 150)
+    stage.draft(Channel.AGENT, 240, 246, "I am sorry that you had to", "explain it")
+    save("draft")
+    stage.draft(
+        Channel.CUSTOMER,
+        241,
+        247,
+        "And every time I call, somebody asks me the same questions again and nobody",
+        "writes it",
+    )
+    save("drafts")
+    show(scenes.fresh(), 160)
+    stage.draft(Channel.AGENT, 0, 1, "", "Thank you for")
+    save("first-draft")
+    show(scenes.scene(advice=scenes.advice()), 170)
+    stage.behind(3.2)
+    expect(page.get_by_test_id("behind")).to_be_visible()
+    save("behind")
     show(VIEWS["advice"](), 200)
+    stage.behind(0, drafts=True)
     page.keyboard.press("a")
     expect(page.get_by_test_id("answered")).to_be_visible()
     save("answered")

@@ -17,6 +17,10 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from api.hub import draft_message
+from pipeline.channel import Channel
+from pipeline.drafts import Draft
+from pipeline.timebase import samples
 from pipeline.view import VIEW, View
 
 STATIC = Path(__file__).parents[2] / "api" / "static"
@@ -59,6 +63,18 @@ class Stage:
     def send(self, frame: dict[str, Any]) -> None:
         self._frame = json.dumps(frame)
         self._do(self._push())
+
+    def say(self, frame: dict[str, Any]) -> None:
+        """What no later page gets."""
+        assert self._socket is not None
+        self._do(self._socket.send_text(json.dumps(frame)))
+
+    def draft(self, channel: Channel, start_s: float, at_s: float, stable: str, rest: str = "") -> None:
+        draft = Draft(channel=channel, start=samples(start_s), at=samples(at_s), stable=stable, rest=rest)
+        self.say(json.loads(draft_message(draft)))
+
+    def behind(self, seconds: float, *, drafts: bool = False) -> None:
+        self.say({"type": "words_behind", "seconds": seconds, "drafts": drafts})
 
     def drop(self, code: int = 1012) -> None:
         """Close the newest connection."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +9,20 @@ import pytest
 
 from pipeline.channel import TWO_CHANNEL, Channel
 from pipeline.events import Fault, Pace, Region, Rejected, Words
-from pipeline.inputs import EngineResult, Frame
+from pipeline.inputs import EngineResult
 from pipeline.nodes.pace import PaceNode
 from pipeline.nodes.speech import SpeechNode
+from pipeline.nodes.utterances import UtterancesNode
 from pipeline.nodes.words import WordsNode
-from pipeline.session import Entry, Session, Tick, Utterance
+from pipeline.session import Entry, Node, Session, Tick, Utterance
 from pipeline.text import plain, syllables
 from pipeline.timebase import RATE, Span
 from tests.pipeline.drive import INFO, STANDARD, ScriptedDetector, Stretches, events, frames, record, spoken
+
+
+def words() -> list[Node]:
+    return [UtterancesNode(TWO_CHANNEL, STANDARD.words, enabled=True), WordsNode(TWO_CHANNEL, STANDARD.words)]
+
 
 TEN = "one two three four five six seven eight nine ten"
 
@@ -35,10 +39,10 @@ def said(
 
     nodes = [
         SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector(agent, customer)),
-        WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True),
+        *words(),
         PaceNode(TWO_CHANNEL, STANDARD.voice),
     ]
-    return record(Session(INFO, nodes), frames(length), reply, delay), asked
+    return record(Session(INFO, nodes[2:], nodes[:2]), frames(length), reply, delay), asked
 
 
 class Plays:
@@ -71,9 +75,9 @@ def test_what_a_singer_sings_is_not_asked_for(began: float, over: float, lines: 
     nodes = [
         SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector([(1, 3)], [(4, 6)])),
         Plays(Channel.AGENT, 3.1, began, over),
-        WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True),
+        *words(),
     ]
-    record(Session(INFO, nodes), frames(12), reply)
+    record(Session(INFO, nodes[-1:], nodes[:-1]), frames(12), reply)
     assert [u.channel for u in asked] == [Channel.AGENT] * lines + [Channel.CUSTOMER]
 
 
@@ -81,9 +85,9 @@ def test_what_turns_out_to_be_singing_is_refused() -> None:
     nodes = [
         SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector([(1, 3)], [])),
         Plays(Channel.AGENT, 4.2, 1, 9),
-        WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True),
+        *words(),
     ]
-    entries = record(Session(INFO, nodes), frames(12), lambda utterance: spoken(utterance, TEN))
+    entries = record(Session(INFO, nodes[-1:], nodes[:-1]), frames(12), lambda utterance: spoken(utterance, TEN))
     assert [each.reason for each in events(entries, Rejected)] == ["not_speech"]
     assert not events(entries, Words)
 
@@ -99,34 +103,6 @@ def test_its_audio_is_exactly_its_span() -> None:
     for utterance in asked:
         row = TWO_CHANNEL.index(utterance.channel)
         assert np.array_equal(utterance.pcm, whole[row, utterance.span.start : utterance.span.end])
-
-
-def test_running_speech_is_cut_without_loss() -> None:
-    _, asked = said([(1, 40)], [], 42)
-    assert all(u.span.seconds <= STANDARD.words.longest_s + 0.1 for u in asked)
-    assert len(asked) >= 3
-    assert all(one.span.end == two.span.start for one, two in itertools.pairwise(asked))
-
-
-def test_the_cut_is_made_at_the_quietest_moment() -> None:
-    def source() -> Iterator[Frame]:
-        for frame in frames(20):
-            quiet = 12.9 <= frame.start / RATE < 13.1
-            yield Frame(frame.start, frame.pcm // 8 if quiet else frame.pcm)
-
-    asked: list[Utterance] = []
-
-    def reply(utterance: Utterance) -> EngineResult:
-        asked.append(utterance)
-        return spoken(utterance, TEN)
-
-    speech = SpeechNode(TWO_CHANNEL, STANDARD.speech, ScriptedDetector([(1, 19)], []))
-    record(Session(INFO, [speech, WordsNode(TWO_CHANNEL, STANDARD.words, enabled=True)]), source(), reply)
-    assert 12.9 <= asked[0].span.end / RATE <= 13.2
-
-
-def test_a_click_is_not_asked_about() -> None:
-    assert said([(1, 1.08)], [], 3)[1] == []
 
 
 def test_speech_up_to_the_last_sample_is_heard() -> None:

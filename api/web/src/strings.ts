@@ -44,11 +44,16 @@ export const strings = {
   transcript: 'Transcript',
   noWords: 'Words appear here',
   wordsOff: 'No transcript',
+  /** Drafts are off then, so words come when they are complete, late or not. */
+  behind: (seconds: number) =>
+    seconds < 1.5 ? 'Words come a sentence at a time' : `Words are ${Math.round(seconds)} s behind`,
   fault: (count: number) => (count === 1 ? '1 fault' : `${count} faults`),
   gap: (count: number) => (count === 1 ? '1 sound gap' : `${count} sound gaps`),
   gapOf: (party: string, reason: string) => `Sound missing: ${party} (${reason})`,
   swapped: 'Sides may be swapped',
   oneSound: 'One sound on both sides',
+  foreign: 'Another language',
+  foreignOf: (count: number) => `Another language was heard: no words (${count === 1 ? 'once' : `${count} times`})`,
   echo: 'Echo',
   echoOf: (party: string, state: string) => `Echo of the other side: ${party} (${state})`,
   summary: {

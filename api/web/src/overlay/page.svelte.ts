@@ -1,6 +1,7 @@
 /** What the overlay knows, and which screen that makes. */
+import { stillRunning, withDraft } from '../drafts'
 import { agentAddress, Live, type Link } from '../live'
-import type { Answer, Frame, OverlapView, View } from '../view'
+import type { Answer, Behind, Draft, Frame, OverlapView, View } from '../view'
 
 export type Screen = 'connecting' | 'idle' | 'live' | 'ended' | 'offline' | 'forbidden'
 
@@ -18,6 +19,10 @@ export class Page {
   view = $state.raw<View | null>(null)
   answered = $state.raw<{ alert: number; answer: Answer } | null>(null)
   overlap = $state.raw<OverlapView | null>(null)
+  /** What is being said now; nothing is known of it without a connection. */
+  drafts = $state.raw<Draft[]>([])
+  /** How far words are behind, null while they are not. */
+  behind = $state.raw<Behind | null>(null)
   now = $state(0)
 
   #heard = $state(false)
@@ -68,6 +73,8 @@ export class Page {
     this.link = link
     if (link === 'lost') {
       this.#failures += 1
+      this.drafts = []
+      this.behind = null
       if (before !== 'lost') this.#lostTimer = setTimeout(() => (this.offline = true), OFFLINE_MS)
       if (!this.#heard && this.#failures >= OFFLINE_TRIES) this.offline = true
       return
@@ -83,11 +90,19 @@ export class Page {
     this.#heard = true
     this.#failures = 0
     if (frame.type === 'view') this.#show(frame.view)
-    else if (this.view?.state !== 'ended') this.view = null
+    else if (frame.type === 'draft') this.drafts = withDraft(this.drafts, frame.draft)
+    else if (frame.type === 'words_behind') this.behind = frame.drafts ? null : frame
+    else if (frame.type === 'idle') this.#rest()
+  }
+
+  #rest(): void {
+    this.drafts = []
+    if (this.view?.state !== 'ended') this.view = null
   }
 
   #show(view: View): void {
     const sameCall = this.view?.call_id === view.call_id
+    this.drafts = sameCall ? stillRunning(this.drafts, view) : []
     this.view = view
     this.#frameAt = performance.now()
     // The timer ran ahead of the audio by a little: it waits then, and does not step back.
