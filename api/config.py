@@ -56,6 +56,8 @@ class Server(Section):
     """Megabytes one uploaded recording may have."""
     model_cache: str = ""
     """Folder of pulled models; empty means the user's own cache folder."""
+    mask_profanity: bool = True
+    """Whether views, pages and reports show "f***". Journals, exports, ``--json`` and ``/events`` always have all."""
 
 
 class Config(BaseSettings):

@@ -90,7 +90,7 @@ class Reducer:
             case ev.Words():
                 self._words(n, event)
             case ev.Rejected():
-                view.rejected += 1
+                self._rejected(event)
             case ev.Pace():
                 self._pace(event)
             case ev.Prosody():
@@ -170,6 +170,13 @@ class Reducer:
         place = next((i for i in range(len(lines), 0, -1) if lines[i - 1].begin_ms <= line.begin_ms), 0)
         lines.insert(place, line)
         self._bound(lines)
+
+    def _rejected(self, event: ev.Rejected) -> None:
+        view = self.view
+        view.rejected += 1
+        view.refused[event.reason] = view.refused.get(event.reason, 0) + 1
+        if event.reason == "unsupported_language":
+            view.channels[event.channel].foreign += 1
 
     def _overlap(self, n: int, event: ev.Overlap | ev.OverlapRevised) -> None:
         view = self.view

@@ -21,7 +21,8 @@ class ChannelView:
 
     words: counted. speaking: at this moment. interruptions, interrupted_ms: made by this party, and how long they
     lasted. backchannels: overlapping ones. turns: finished. monologue_ms: the longest turn. response_ms: median
-    response time (positive floor-transfer offsets of this party's turns), None before any.
+    response time (positive floor-transfer offsets of this party's turns), None before any. foreign: utterances in
+    another language than the recogniser's, whose text is withheld.
     """
 
     talk_ms: int = 0
@@ -35,6 +36,7 @@ class ChannelView:
     turns: int = 0
     monologue_ms: int = 0
     response_ms: int | None = None
+    foreign: int = 0
     speaking: bool = False
 
 
@@ -197,7 +199,8 @@ class View:
 
     unavailable: measure to the reason why this call cannot have it. warnings: what is wrong with the source.
     attribution: how it is known who speaks. non_talk_ms: hold, and silences of both over 3 s
-    outside redacted stretches. hold_ms: on hold.
+    outside redacted stretches. hold_ms: on hold. rejected: utterances whose text was refused, or a part of it.
+    refused: those by reason.
     """
 
     call_id: str = ""
@@ -232,6 +235,7 @@ class View:
     suspected: list[SuspectedView] = field(default_factory=list)
     gaps: list[GapView] = field(default_factory=list)
     rejected: int = 0
+    refused: dict[ev.RejectReason, int] = field(default_factory=dict)
     faults: list[FaultView] = field(default_factory=list)
 
 

@@ -86,14 +86,14 @@ async def _demo(config: Config, engines: Engines, listener: socket.socket, key: 
             note(f"playing {sample.file.stem} at {sample.speed:g} x real time as call {call_id}; Ctrl-C stops")
             done = await _unless(stop, _play(desk, url, key, sample, call_id))
             if done:
-                await _look_around(desk.archive.folder(call_id), stop, once)
+                await _look_around(desk, desk.archive.folder(call_id), stop, once)
     if not done and desk.archive.exists(call_id):  # the server has gone, so the call has its last words
-        conclude(desk.archive.folder(call_id))
+        conclude(desk, desk.archive.folder(call_id))
     return 0 if done else INTERRUPTED
 
 
-async def _look_around(folder: CallFolder, stop: asyncio.Event, once: bool) -> None:
-    conclude(folder)
+async def _look_around(desk: Desk, folder: CallFolder, stop: asyncio.Event, once: bool) -> None:
+    conclude(desk, folder)
     if not once:
         note("the server stays up so that you can look around; Ctrl-C ends it")
         await stop.wait()

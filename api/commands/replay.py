@@ -8,6 +8,7 @@ from pathlib import Path
 from api.commands.console import note, out, trouble
 from api.commands.report import report
 from api.config import Config
+from api.mask import Mask
 from api.reading import read
 from models.protocols import Identity
 from pipeline import graph
@@ -26,7 +27,7 @@ def show(config: Config, call: str, *, as_json: bool) -> int:
     if as_json:
         out.file.write(VIEW.dump_json(view).decode() + "\n")
     else:
-        report(view, f"{folder.path.name} · {header.started}")
+        report(view, f"{folder.path.name} · {header.started}", Mask(on=config.server.mask_profanity))
     return 0
 
 

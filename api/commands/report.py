@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from api.commands.console import Row, moment, one_line, out, show
+from api.mask import Mask
 from pipeline import events as ev
 from pipeline.channel import Channel
 from pipeline.session import Entry
@@ -17,8 +18,9 @@ STYLES = {"note": "cyan", "coach": "yellow", "critical": "bold red"}
 """By severity."""
 
 
-def report(view: View, title: str) -> None:
+def report(view: View, title: str, mask: Mask) -> None:
     """Everything, for a call that is over."""
+    view = mask.view(view)
     summary(view, title)
     alerts(view)
     transcript(view)
@@ -87,6 +89,8 @@ def as_it_comes(entry: Entry) -> Row | None:
         case ev.Region() as region if region.open:
             where = f" ({region.channel})" if region.channel is not None else ""
             return Row(ms(region.at), "region", region.kind.replace("_", " ") + where, "dim")
+        case ev.Rejected() as refused if refused.reason == "unsupported_language":
+            return Row(ms(refused.span.start), refused.channel, "(another language: no text)", "dim")
         case ev.Fault() as fault:
             return Row(ms(fault.at), "✗ fault", f"{fault.part}: {one_line(fault.message)}", "red")
         case ev.Gap() as gap:
@@ -145,8 +149,9 @@ def _counts(view: View) -> str:
     ]
     if view.hold_ms:
         counts.append(f"{moment(view.hold_ms)} on hold")
-    if view.rejected:
-        counts.append(f"{_many(view.rejected, 'utterance')} not understood")
+    misheard = view.rejected - view.refused.get("unsupported_language", 0)
+    if misheard:
+        counts.append(f"{_many(misheard, 'utterance')} not understood")
     if view.gaps:
         counts.append(_many(len(view.gaps), "gap"))
     return " · ".join(counts)
@@ -154,6 +159,9 @@ def _counts(view: View) -> str:
 
 def _oddities(view: View) -> Iterator[str]:
     """What was on the line besides two people talking, and what is probably wrong with the call."""
+    for channel, party in view.channels.items():
+        if party.foreign:
+            yield f"another language was heard ({channel}): no text of {_many(party.foreign, 'utterance')}"
     for suspected in view.suspected:
         yield f"agent and customer may be swapped ({suspected.because}); {MENDS}"
     for leak in view.leaks:

@@ -61,6 +61,7 @@ COLUMNS: dict[str, str] = {
     "turns": "int",
     "monologue_ms": "int",
     "response_ms": "int",
+    "foreign": "int",
     "agent_id": "text",
     "policy": "text",
     "source": "text",

@@ -10,6 +10,7 @@ import structlog
 
 from api import logs
 from api.config import Config
+from pipeline.settings import Words
 from tests.api.conftest import Served, calling, closed, said, say, stop, upload, wav
 from tests.fakes import FakeTranscriber, fake_engines, silence, speech, stereo
 
@@ -61,7 +62,9 @@ def test_private_fields_never_reach_the_logs(
     caplog.set_level(logging.INFO)
     caplog.set_level(logging.WARNING, "httpx")  # this test's own client
     logs.configure(json=as_json, level=logging.DEBUG)
-    config = configured(supervisor_tokens={"sue": "s-token-xyz"}, agent_tokens={"bob": "bob-token-xyz"})
+    config = configured(
+        supervisor_tokens={"sue": "s-token-xyz"}, agent_tokens={"bob": "bob-token-xyz"}, words=Words(draft_s=0.0)
+    )
     monkeypatch.setattr("tests.api.conftest.Served.ws", _with_token(Served.ws))
     everything_private(serve, config)
     captured = capsys.readouterr()
