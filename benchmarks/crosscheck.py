@@ -27,7 +27,7 @@ import sample_audio
 from pipeline.call import Call
 from pipeline.channel import TWO_CHANNEL
 from pipeline.graph import build, load
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo
 from pipeline.settings import POLICIES, Settings

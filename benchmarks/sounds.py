@@ -34,9 +34,9 @@ from pipeline.door import Door
 from pipeline.events import Region
 from pipeline.graph import Engines, build, load
 from pipeline.inputs import Close, Frame
-from pipeline.live import EnginePool
 from pipeline.nodes.sounds import SoundsNode
 from pipeline.nodes.speech import SpeechNode
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo, Node, Session
 from pipeline.settings import POLICIES, Settings

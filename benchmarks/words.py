@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.call import Call
 from pipeline.channel import Channel
 from pipeline.graph import build, load
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo
 from pipeline.settings import POLICIES, Settings

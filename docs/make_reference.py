@@ -59,11 +59,12 @@ def settings() -> str:
 
 def _setting(key: str, field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
-    shown = "empty" if default in ("", {}, ()) else f"`{default}`"
+    shown = "empty" if default in ("", {}, ()) else f"`{list(default) if isinstance(default, tuple) else default}`"
     bounds = [
         f"{sign} {getattr(each, name):g}" for each in field.metadata for name, sign in _BOUNDS if hasattr(each, name)
     ]
-    return f"| `{key}` | {shown} | {', '.join(bounds)} | {field.description} |"
+    what = " ".join((field.description or "").split())
+    return f"| `{key}` | {shown} | {', '.join(bounds)} | {what} |"
 
 
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))

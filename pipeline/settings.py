@@ -104,20 +104,32 @@ class Words(Section):
     model: str = "tiny.en"
     """faster-whisper name or a local folder; the embedded default needs no network."""
     language: str = "en"
-    """Language code of the calls."""
+    """Language code of the calls, or auto: detected in each utterance, by a multilingual model."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where the recogniser runs."""
     compute_type: str = "int8"
     """CTranslate2 compute type; int8 on CPU, float16 on CUDA."""
-    threads: int = Field(default=2, ge=1, le=64)
-    """CPU threads of the recogniser."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """CPU threads of one worker, 1-64; two workers of one thread do more than one worker of two."""
+    workers: int = Field(default=2, ge=1, le=64)
+    """Batches heard at once on each device, 1-64: one for each core that is free for words."""
+    devices: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Indexes of the GPUs that get a copy of the model each; a CPU is one device and ignores them."""
     hotwords: str = ""
     """Product and agent names that the recogniser should prefer."""
+    initial_prompt: str = ""
+    """Text that could have gone before, such as a greeting: its names and spelling are preferred. Empty: none."""
     longest_s: float = Field(default=14.0, ge=3.0, le=28.0)
     """Seconds after which an utterance is cut although its speaker goes on; Whisper hears 30 s at most."""
-    join_s: float = Field(default=0.6, ge=0.0, le=3.0)
+    join_s: float = Field(default=0.6, ge=0.064, le=3.0)
     """Seconds of pause that are still one utterance: longer context makes better words."""
-    shortest_s: float = Field(default=0.128, ge=0.0, le=2.0)
+    easy_s: float = Field(default=8.0, ge=0.0, le=28.0)
+    """Seconds of an utterance from which ever shorter pauses end it, in a line to ``breath_s`` at ``longest_s``."""
+    breath_s: float = Field(default=0.256, ge=0.064, le=3.0)
+    """Seconds of pause that end the longest utterance; shorter ones lie within words."""
+    draft_s: float = Field(default=0.9, ge=0.0, le=10.0)
+    """Seconds of growth between two drafts of a running utterance, 0 for none; each costs a pass of the recogniser."""
+    shortest_s: float = Field(default=0.128, ge=0.0, le=0.5)
     """Seconds of speech, its first tick left out, below which nothing is asked: a click is no word."""
     pad_s: float = Field(default=0.16, ge=0.0, le=1.0)
     """Seconds of audio kept before and after, so that soft onsets are heard."""
@@ -125,6 +137,13 @@ class Words(Section):
     """Seconds after the request at which a recorded run admits words: fixed, so that it is deterministic."""
     late_s: float = Field(default=3.0, ge=0.1, le=60.0)
     """Seconds after an utterance's end from which its words are marked late."""
+    batch: int = Field(default=2, ge=1, le=64)
+    """Utterances of live calls heard at once at most: the first waits for the last. A CPU hears eight in a batch no
+    faster than one by one (2: 4 % less, 8: 1 % more a piece, 16: a third more); a GPU does, give it 16."""
+    bulk_batch: int = Field(default=4, ge=1, le=256)
+    """Utterances of recordings heard at once at most while no live call speaks; 4 cost a CPU least. A GPU: 32."""
+    behind_s: float = Field(default=1.0, ge=0.1, le=30.0)
+    """Seconds that a live call's words wait for their turn from which drafts are left out until it is over."""
     no_speech: float = Field(default=0.6, ge=0.0, le=1.0)
     """No-speech probability (0-1) above which text is refused when it is also unlikely; Whisper's default."""
     log_probability: float = Field(default=-1.0, ge=-10.0, le=0.0)
@@ -132,7 +151,13 @@ class Words(Section):
     compression: float = Field(default=2.4, ge=1.0, le=10.0)
     """Characters per compressed byte above which text repeats itself; Whisper's default."""
     fastest_words_per_s: float = Field(default=8.0, ge=3.0, le=20.0)
-    """Words per second beyond which text is an invention: nobody speaks so."""
+    """Words per second of speech beyond which text is an invention: nobody speaks so."""
+    voiced: float = Field(default=0.25, ge=0.01, le=0.95)
+    """Probability of speech (0-1) under which a tick has no words, as ``speech.release``: words found there were not
+    said."""
+    foreign: float = Field(default=3.0, ge=0.0, le=100.0)
+    """Log odds (nats) from which a speaker is taken to use another language than the recogniser knows, and text is
+    withheld; 3 is twenty to one. 100 never does."""
 
 
 class Voice(Section):

@@ -17,7 +17,7 @@ from pipeline.archive import Archive
 from pipeline.channel import TWO_CHANNEL
 from pipeline.door import Door
 from pipeline.errors import NotFound, StorageFault
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo
 from pipeline.settings import POLICIES, Settings

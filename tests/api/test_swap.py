@@ -23,7 +23,7 @@ from pipeline.archive import Archive
 from pipeline.channel import MONO, TWO_CHANNEL, Channel
 from pipeline.graph import Engines
 from pipeline.journal import CallFolder, read_header
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo
 from pipeline.settings import POLICIES, Settings

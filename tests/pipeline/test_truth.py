@@ -15,7 +15,7 @@ from benchmarks.words import difference
 from pipeline.call import Call
 from pipeline.events import SpeechEnded
 from pipeline.graph import build, load
-from pipeline.live import EnginePool
+from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
 from pipeline.session import CallInfo
 from pipeline.sources.recording import open_recording
