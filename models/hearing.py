@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.foreign import Evidence
 from models.protocols import Samples
 
 RATE, POSITION = 16_000, 320
@@ -53,10 +52,6 @@ class Heard:
         """Mean, then spread, of the encoder's output over the utterance's own positions: float32 (2 d,)."""
         own = self.states[: max(1, len(self.samples) // POSITION)].astype(np.float32, copy=False)
         return np.concatenate([own.mean(axis=0), own.std(axis=0)])
-
-    def evidence(self, pooled: NDArray[np.float32]) -> Evidence:
-        words, seconds = len(self.text.split()), len(self.samples) / RATE
-        return Evidence(pooled, self.log_probability, self.no_speech, self.compression, words, seconds)
 
 
 def better(first: Heard, second: Heard) -> Heard:

@@ -240,9 +240,8 @@ class WhisperTranscriber:
         other: float = heard.foreign
         emotion: tuple[float, ...] = ()
         if not draft:
-            pooled = heard.pooled
-            emotion = self._scorer.score(pooled) if self._scorer else ()
-            other = other if self._model.is_multilingual else foreign(heard.evidence(pooled))
+            emotion = self._scorer.score(heard.pooled) if self._scorer else ()
+            other = other if self._model.is_multilingual else foreign(heard.log_probability, len(heard.text.split()))
         return Transcript(
             text=heard.text,
             words=words,

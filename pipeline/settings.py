@@ -139,9 +139,9 @@ class Words(Section):
     """Seconds after an utterance's end from which its words are marked late."""
     batch: int = Field(default=2, ge=1, le=64)
     """Utterances of live calls heard at once at most: the first waits for the last. A CPU hears eight in a batch no
-    faster than one by one (2: 4 % less, 8: 1 % more a piece, 16: a third more); a GPU does, give it 16."""
+    faster than one by one (2: 4 % less, 8: 1 % more a piece, 16: a third more); a GPU should, but none was tried."""
     bulk_batch: int = Field(default=4, ge=1, le=256)
-    """Utterances of recordings heard at once at most while no live call speaks; 4 cost a CPU least. A GPU: 32."""
+    """Utterances of recordings heard at once at most while no live call speaks; 4 cost a CPU least."""
     behind_s: float = Field(default=1.0, ge=0.1, le=30.0)
     """Seconds that a live call's words wait for their turn from which drafts are left out until it is over."""
     no_speech: float = Field(default=0.6, ge=0.0, le=1.0)

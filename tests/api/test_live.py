@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from threading import Thread
@@ -17,7 +18,7 @@ from pipeline.events import Cue, Event
 from pipeline.session import Session, Tick
 from pipeline.timebase import Span
 from tests.api.conftest import Served, calling, closed, follow, rest, said, say, stop
-from tests.fakes import AlertNode, ChattyNode, silence, speech, stereo
+from tests.fakes import AlertNode, ChattyNode, FakeTranscriber, fake_engines, silence, speech, stereo
 
 CALL = stereo([speech(1.0), silence(1.0)], [silence(1.2), speech(0.8, seed=1)])
 Serve = Callable[..., AbstractContextManager[Served]]
@@ -200,6 +201,28 @@ def test_the_overlay_follows_an_agent_from_call_to_call(server: Served) -> None:
                 assert all(view["call_id"] in ("", call_id) for view in views)
                 stop(socket)
             assert idle(list(states(page, idle))[-1])
+
+
+@pytest.mark.parametrize(("masks", "shown"), [(True, "f***"), (False, "fuck")])
+def test_profanity_is_masked_for_pages_and_for_nobody_else(
+    serve: Serve, configured: Callable[..., Config], masks: bool, shown: str
+) -> None:
+    fake = fake_engines(FakeTranscriber(["what the fuck"] * 20))
+    with serve(engines=fake, config=configured(mask_profanity=masks)) as server:
+        with calling(server, "c1", agent_id="bob") as socket, server.ws("/live/agent/bob") as page:
+            socket.send(CALL.tobytes())
+            with server.ws("/live/c1?drafts=true") as pages:
+                stop(socket)
+                told = rest(pages)[0]
+            seen = list(states(page, idle))
+        view = server.http.get("/calls/c1/view").text
+        kept = server.http.get("/calls/c1/events?limit=5000").text
+        table = server.http.get("/calls/c1/export?format=csv&table=all").text
+    for text in (json.dumps(told), json.dumps(seen), view):
+        assert "what the" in text
+        assert set(re.findall(r"what the (f[a-z*]+)", text)) == {shown}
+    assert "what the fuck" in kept
+    assert "what the fuck" in table
 
 
 def test_the_latest_of_two_calls_is_shown(server: Served) -> None:

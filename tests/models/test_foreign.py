@@ -8,32 +8,28 @@ import numpy as np
 import pytest
 
 from models import checkpoints
-from models.foreign import LEAST, MOST, Evidence, foreign
+from models.foreign import LEAST, MOST, foreign
 from models.protocols import Samples
 from models.whisper import WhisperTranscriber
 
 
-def evidence(log_probability: float, words: int = 6) -> Evidence:
-    return Evidence(np.zeros(768, np.float32), log_probability, 0.1, 1.2, words, 2.5)
-
-
 def test_an_answer_that_is_believed_is_english() -> None:
-    assert foreign(evidence(-0.2)) == -MOST
+    assert foreign(-0.2, 6) == -MOST
 
 
 def test_an_answer_that_is_not_believed_is_another_language() -> None:
-    assert foreign(evidence(-1.6)) == MOST
+    assert foreign(-1.6, 6) == MOST
 
 
 def test_the_less_it_is_believed_the_more_it_speaks_for_one() -> None:
-    odds = [foreign(evidence(float(each))) for each in np.linspace(0, -3, 61)]
+    odds = [foreign(float(each), 6) for each in np.linspace(0, -3, 61)]
     assert odds == sorted(odds)
     assert all(abs(each) <= MOST for each in odds)
 
 
 @pytest.mark.parametrize("words", range(LEAST))
 def test_a_word_or_two_say_nothing(words: int) -> None:
-    assert foreign(evidence(-2.5, words)) == 0.0
+    assert foreign(-2.5, words) == 0.0
 
 
 SAID = {

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from models import checkpoints
 from models import whisper as module
 from models.errors import ModelError
-from models.foreign import Evidence
 from models.hearing import Heard, better, says_twice
 from models.protocols import Identity, Samples, Transcript
 from models.whisper import NICE, WhisperTranscriber
@@ -312,14 +311,12 @@ def test_a_multilingual_model_tells_or_doubts_the_language(monkeypatch: pytest.M
 def test_what_is_known_of_an_utterance_is_asked_for_its_language(
     whisper: WhisperTranscriber, say: Callable[[str], Samples], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Evidence] = []
-    monkeypatch.setattr(module, "foreign", lambda evidence: asked.append(evidence) or 1.5)
+    asked: list[tuple[float, int]] = []
+    monkeypatch.setattr(module, "foreign", lambda *figures: asked.append(figures) or 1.5)
     samples = say("Please cancel my order.")
     heard = one(whisper, samples)
     assert heard.foreign == 1.5
-    assert (asked[0].words, asked[0].seconds) == (4, len(samples) / RATE)
-    assert asked[0].log_probability == heard.log_probability
-    assert asked[0].pooled.shape == (768,)
+    assert asked == [(heard.log_probability, 4)]
     assert one(whisper, samples, draft=True).foreign == 0.0
 
 

@@ -470,8 +470,7 @@ async def test_no_draft_is_shown_of_a_speaker_whose_language_is_withheld(made: R
     made.whisper.foreign = 5.0
     async with made.board.open(info()) as live:
         await speak(live, np.concatenate([PCM, PCM, PCM]))
-        while not events(made.ears.entries["one"], Rejected):
-            await asyncio.sleep(0)
+        await made.ears.until("one", Rejected)
     entries, drafts = made.ears.entries["one"], made.ears.drafts["one"]
     for channel in TWO_CHANNEL:
         refused = [each for each in events(entries, Rejected) if each.channel is channel]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from pipeline import settings as s
 from pipeline.channel import MONO, TWO_CHANNEL, Channel
@@ -18,6 +19,7 @@ from pipeline.events import Region
 from pipeline.nodes.speech import SpeechNode
 from pipeline.nodes.utterances import UtterancesNode
 from pipeline.session import Activity, Session, Tick, Utterance
+from pipeline.settings import Words
 from pipeline.timebase import RATE, TICK, Span, samples
 from tests.pipeline.drive import INFO, STANDARD, ScriptedDetector, Stretches, frames, run
 
@@ -326,3 +328,24 @@ def test_no_more_is_kept_than_an_utterance_can_need() -> None:
     for n, activity in enumerate(activities([False] * 2000 + [True] * 2000)):
         cutter.step(pcm, (n + 1) * TICK, activity)
         assert len(cutter._audio) <= 2 * samples(WORDS.longest_s + WORDS.pad_s + 1.1)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_the_ends_of_every_range_cut_all_speech_and_lose_none(end: str) -> None:
+    """A monologue of 30 s: the bounds that settings accept neither break the cutter nor swallow what was said."""
+    cutting = ("join_s", "easy_s", "breath_s", "longest_s", "shortest_s", "pad_s")
+    bounds = {name: Words.model_fields[name].metadata for name in cutting}
+    side = {"low": "ge", "high": "le"}[end]
+    values = {
+        name: next(getattr(each, side) for each in found if hasattr(each, side)) for name, found in bounds.items()
+    }
+    spans = [ask.span for ask in finals(asks(script((1, 31), length=40), words=Words(**values)))]
+    assert spans[0].start <= RATE
+    assert spans[-1].end >= 31 * RATE - TICK
+    assert all(one.end == two.start for one, two in itertools.pairwise(spans))
+
+
+@pytest.mark.parametrize("wrong", [{"join_s": 0.0}, {"shortest_s": 2.0}])
+def test_bounds_under_which_nothing_would_be_heard_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        Words(**wrong)  # type: ignore[arg-type]
