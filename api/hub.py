@@ -143,12 +143,28 @@ class Topic:
     drafts: dict[Channel, Draft] = field(default_factory=dict)
 
 
+class _Watcher:
+    """A page that watches an agent. changed: there is news for it. told: it has been sent all there is."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.told = asyncio.Event()
+
+    def wake(self) -> None:
+        self.told.clear()
+        self.changed.set()
+
+    def sent(self) -> None:
+        if not self.changed.is_set():
+            self.told.set()
+
+
 @dataclass(slots=True, eq=False)
 class _Seat:
     """One agent: calls in progress, oldest first, and who wants to know when something changes."""
 
     calls: list[LiveCall] = field(default_factory=list)
-    watchers: set[asyncio.Event] = field(default_factory=set)
+    watchers: set[_Watcher] = field(default_factory=set)
 
 
 class Hub:
@@ -252,20 +268,32 @@ class Hub:
 
         restless: whether something else may change, so that a page must look again every RESTLESS_S.
         """
-        changed = asyncio.Event()
+        watcher = _Watcher()
         watchers = self._seat(agent_id).watchers
-        watchers.add(changed)
+        watchers.add(watcher)
         try:
             while True:
-                changed.clear()
+                watcher.changed.clear()
                 yield self.at(agent_id)
+                watcher.sent()
                 await asyncio.sleep(self._pace)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RESTLESS_S if restless() else None):
-                        await changed.wait()
+                        await watcher.changed.wait()
         finally:
-            watchers.discard(changed)
+            watcher.told.set()
+            watchers.discard(watcher)
             self._tidy(agent_id)
+
+    async def settled(self, patience: float) -> None:
+        """Until every page that watches an agent was sent its last state, for ``patience`` seconds at most.
+
+        A server that goes away with its call waits for this: a page that had not heard of the end would stay "live".
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                for watcher in [each for seat in self._seats.values() for each in seat.watchers]:
+                    await watcher.told.wait()
 
     def _send(self, topic: Topic, number: int, text: bytes) -> None:
         for page in [page for page in topic.pages if not page.put(number, text)]:
@@ -276,7 +304,7 @@ class Hub:
 
     def _changed(self, agent_id: str) -> None:
         for watcher in self._seat(agent_id).watchers:
-            watcher.set()
+            watcher.wake()
 
     def _tidy(self, agent_id: str) -> None:
         seat = self._seats.get(agent_id)

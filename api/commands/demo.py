@@ -88,12 +88,12 @@ async def _demo(config: Config, engines: Engines, listener: socket.socket, key: 
             if done:
                 await _look_around(desk, desk.archive.folder(call_id), stop, once)
     if not done and desk.archive.exists(call_id):  # the server has gone, so the call has its last words
-        conclude(desk, desk.archive.folder(call_id))
+        await conclude(desk, desk.archive.folder(call_id))
     return 0 if done else INTERRUPTED
 
 
 async def _look_around(desk: Desk, folder: CallFolder, stop: asyncio.Event, once: bool) -> None:
-    conclude(desk, folder)
+    await conclude(desk, folder)
     if not once:
         note("the server stays up so that you can look around; Ctrl-C ends it")
         await stop.wait()

@@ -64,7 +64,7 @@ async def _listen(
                 out.print(f"overlay: {address(listener, config.server)}/overlay?agent={info.agent_id}", soft_wrap=True)
             note(f"listening to {info.source} as call {info.call_id}; Ctrl-C ends the call")
             await _call(desk, info, microphone, stop, wanted.seconds)
-            conclude(desk, desk.archive.folder(info.call_id))
+            await conclude(desk, desk.archive.folder(info.call_id))
 
 
 def _info(microphone: Microphone, wanted: Wanted) -> CallInfo:

@@ -16,6 +16,9 @@ from pipeline.drafts import Draft
 from pipeline.journal import EVENT, CallFolder
 from pipeline.session import Entry
 
+SETTLE_S = 2.0
+"""Seconds that a server with one call waits for the pages that show it to show its end."""
+
 _DRAFT = TypeAdapter(Draft)
 
 
@@ -35,14 +38,15 @@ async def follow(desk: Desk, folder: CallFolder) -> None:
                 continue  # what was missed is in the journal
 
 
-def conclude(desk: Desk, folder: CallFolder) -> None:
-    """The summary, once the call is over."""
+async def conclude(desk: Desk, folder: CallFolder) -> None:
+    """The summary, once the call is over. Then the pages may be left alone: they have seen the end as well."""
     view = desk.mask.view(read(folder).view)
     out.print()
     summary(view, view.call_id)
     alerts(view)
     out.print()
     out.print(f"journal: {folder.journal}", soft_wrap=True)
+    await desk.hub.settled(SETTLE_S)
 
 
 def _heard(message: dict[str, Any], spoken: Spoken) -> int:

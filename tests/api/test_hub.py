@@ -214,3 +214,41 @@ def test_watching_is_paced_by_the_hub() -> None:
         assert hub._seats == {}
 
     asyncio.run(run())
+
+
+def test_a_server_that_goes_waits_until_its_pages_have_seen_the_end() -> None:
+    async def run() -> list[str]:
+        hub, said = Hub(1000, pace_s=0.0), []
+
+        async def page() -> None:
+            async for _ in hub.watch("bob"):
+                said.append("begins to send")
+                await asyncio.sleep(0.02)
+                said.append("sent")
+
+        async def leave() -> None:
+            await hub.settled(60.0)
+            said.append("goes")
+
+        watching = asyncio.create_task(page())
+        await asyncio.sleep(0.01)  # the page is sending an older state
+        hub._changed("bob")
+        await leave()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await leave()
+        return said
+
+    sent = ["begins to send", "sent"]
+    assert asyncio.run(run()) == [*sent, *sent, "goes", "goes"]
+
+
+def test_a_page_that_takes_nothing_keeps_no_server_up() -> None:
+    async def run() -> None:
+        hub = Hub(1000, pace_s=0.0)
+        states = hub.watch("bob")
+        await anext(states)
+        await asyncio.wait_for(hub.settled(0.01), 60)
+        await states.aclose()
+
+    asyncio.run(run())
