@@ -178,10 +178,10 @@ class WhisperTranscriber:
         )
 
     def _again(self, heard: list[Heard], frames: int) -> list[Heard]:
-        """Doubtful answers heard once more in the full 30 s; the better of the two is kept."""
-        doubtful = [one for one in heard if one.doubtful] if frames < FULL else []
-        second = iter(self._pass([one.samples for one in doubtful], FULL, self._beam))
-        return [better(one, next(second)) if frames < FULL and one.doubtful else one for one in heard]
+        """Repetitive answers heard once more in the full 30 s; the better of the two is kept."""
+        loops = [one for one in heard if one.repetitive] if frames < FULL else []
+        second = iter(self._pass([one.samples for one in loops], FULL, self._beam))
+        return [better(one, next(second)) if frames < FULL and one.repetitive else one for one in heard]
 
     def _states(self, batch: Sequence[Samples], frames: int) -> States:
         """The encoder's output with silence behind it, (utterances, positions, d)."""

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
 from pipeline.inputs import Frame, Loss
+from pipeline.resample import Floats, resampler
 from pipeline.timebase import RATE, TICK, Span
 
 Reason = Literal["late", "missing", "overflow"]
-Floats = NDArray[np.float32]
 
 LOWEST, HIGHEST = 8_000, 48_000
 """Accepted sample rates in Hz."""
@@ -215,7 +215,7 @@ class _Track:
         self._channel = channel
         self._skew = skew
         self._gap: tuple[int, Reason] | None = None
-        self._resampler = _Resampler(rate)
+        self._resampler = resampler(rate)
         self._out: list[NDArray[np.int16]] = []
         self.ready = 0
 
@@ -330,34 +330,6 @@ class _Track:
         self.ready += len(pcm)
 
 
-class _Resampler:
-    """float32 at the source's rate → int16 at 16 kHz; sample 0 in is sample 0 out.
-
-    soxr delays its output (HQ: 115 ms at 8 kHz, 37 ms at 48 kHz) but not the positions in it. It is fed blocks
-    of 20 ms whatever arrives: libsoxr does not promise that other blocks give the same bits.
-    """
-
-    def __init__(self, rate: int) -> None:
-        self._stream = None if rate == RATE else soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ")
-        self._block = rate // 50
-        self._rest = np.zeros(0, np.float32)
-
-    def feed(self, pcm: Floats) -> NDArray[np.int16]:
-        if self._stream is None:
-            return _quantise(pcm)
-        if len(self._rest):
-            pcm = np.concatenate([self._rest, pcm])
-        whole = len(pcm) // self._block * self._block
-        self._rest = pcm[whole:].copy()
-        blocks = [self._stream.resample_chunk(block) for block in pcm[:whole].reshape(-1, self._block)]
-        return _quantise(_joined(blocks))
-
-    def flush(self) -> NDArray[np.int16]:
-        if self._stream is None:
-            return np.zeros(0, np.int16)
-        return _quantise(self._stream.resample_chunk(self._rest, last=True))
-
-
 class _Clock:
     """Stretches a track by parts per million so that it keeps step with the reference track.
 
@@ -388,17 +360,3 @@ class _Clock:
         self._stream.clear()
         self.held = 0.0
         return out
-
-
-def _quantise(pcm: Floats) -> NDArray[np.int16]:
-    """Full scale 1.0 → int16, rounded and clipped; the exact inverse for what was int16."""
-    scaled = pcm * np.float32(32768)
-    np.rint(scaled, out=scaled)
-    np.minimum(scaled, 32767, out=scaled)
-    np.maximum(scaled, -32768, out=scaled)
-    return scaled.astype(np.int16)
-
-
-def _joined(blocks: list[Floats]) -> Floats:
-    """One array of them; the usual packet is one block, which needs no copy."""
-    return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros(0, np.float32), *blocks])

@@ -1,7 +1,7 @@
-"""The live driver: the only asyncio and threads of the pipeline.
+"""The live driver: the only asyncio of the pipeline.
 
-One ``LiveCall`` steps one call in a worker thread, batch by batch; one ``EnginePool`` (``pool``) answers for all calls;
-``Switchboard`` opens calls, refuses what cannot be taken, and drains at the end.
+One ``LiveCall`` steps one call in the ``lane`` that all share, batch by batch; one ``EnginePool`` (``pool``) answers
+for all calls; ``Switchboard`` opens calls, refuses what cannot be taken, and drains at the end.
 Overflow: a feed waits while 2 s of audio are queued (the sender's own buffer fills, nothing is lost here; capture
 devices cannot wait and drop their oldest audio, see ``sources.microphone``); answers that come late are admitted late,
 drafts are left out (see ``scheduler``). No step waits for the recogniser.
@@ -10,7 +10,6 @@ drafts are left out (see ``scheduler``). No step waits for the recogniser.
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import Lock
@@ -26,6 +25,7 @@ from pipeline.errors import Conflict, NotFound, StorageFault
 from pipeline.events import Rejected, Words
 from pipeline.hush import Hush
 from pipeline.inputs import Command, EngineResult, Frame, Input, Loss, Mark
+from pipeline.lane import Lane
 from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
 from pipeline.timebase import RATE, TICK, samples, seconds
@@ -69,7 +69,7 @@ class Audience(Protocol):
 class LiveCall:
     """One call in progress. ``feed``, ``admit`` and ``close`` from the event loop; ``run`` is its one task."""
 
-    def __init__(self, call: Call, pool: EnginePool | None, lane: ThreadPoolExecutor, audience: Audience) -> None:
+    def __init__(self, call: Call, pool: EnginePool | None, lane: Lane, audience: Audience) -> None:
         self.info: CallInfo = call.session.info
         self._call = call
         self._pool = pool
@@ -270,13 +270,13 @@ class LiveCall:
             self._queue.get_nowait()
 
     async def _in_lane(self, work: Callable[[], T]) -> T:
-        """Run blocking work of this call in a worker thread, never two at a time."""
+        """Run blocking work of this call in the lane, never two at a time."""
 
         def locked() -> T:
             with self._lock:
                 return work()
 
-        return await self._loop.run_in_executor(self._lane, locked)
+        return await self._lane.run(locked)
 
 
 def _asked(result: EngineResult) -> Utterance:
@@ -291,7 +291,7 @@ class Switchboard:
         self._prepare = prepare
         self._pool = pool
         self._audience = audience
-        self._lane = ThreadPoolExecutor(1, thread_name_prefix="lane")
+        self._lane = Lane()
         self._calls: dict[str, LiveCall] = {}
         self._opening: set[str] = set()
         self._draining = False
@@ -355,4 +355,4 @@ class Switchboard:
             await call.close("server stopped")
         for call in live:
             await call.wait()
-        self._lane.shutdown(wait=True)
+        self._lane.close()

@@ -183,17 +183,27 @@ def test_utterances_of_several_contexts_are_refused(whisper: WhisperTranscriber)
         whisper.transcribe([np.zeros(RATE, np.float32), np.zeros(8 * RATE, np.float32)])
 
 
-def test_a_doubtful_answer_of_a_batch_is_heard_again_in_30_s_and_the_better_one_kept(
+def test_a_repetitive_answer_of_a_batch_is_heard_again_in_30_s_and_the_better_one_kept(
     whisper: WhisperTranscriber, say: Callable[[str], Samples], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = [say(text) for text in SENTENCES]
     before, full = whisper.transcribe(batch), [one(engine(least_s=30.0), samples) for samples in batch]
-    worst = sorted(transcript.log_probability for transcript in before)[:2]
-    monkeypatch.setattr("models.hearing.UNSURE", sum(worst) / 2)
+    tightest = sorted(transcript.compression for transcript in before)[-2:]
+    monkeypatch.setattr("models.hearing.REPETITIVE", sum(tightest) / 2)
     for old, new, wide in zip(before, whisper.transcribe(batch), full, strict=True):
-        again = old.log_probability == worst[0] and wide.log_probability > old.log_probability
+        loop, cured = old.compression == tightest[1], wide.compression <= sum(tightest) / 2
+        again = loop and (cured or wide.log_probability > old.log_probability)
         assert new == (wide if again else old)
-    assert any(new != old for new, old in zip(whisper.transcribe(batch), before, strict=True))
+    contexts: list[int] = []
+    once = WhisperTranscriber._pass
+
+    def counted(self: WhisperTranscriber, batch: Any, frames: int, beam: int) -> Any:
+        contexts.append(frames)
+        return once(self, batch, frames, beam)
+
+    monkeypatch.setattr(WhisperTranscriber, "_pass", counted)
+    whisper.transcribe(batch)
+    assert contexts == [500, 3000]
 
 
 def heard_with(log_probability: float, text: str = "yes") -> Heard:
@@ -206,11 +216,13 @@ def heard_with(log_probability: float, text: str = "yes") -> Heard:
         (heard_with(-1.5), heard_with(-0.5), 1),
         (heard_with(-1.5), heard_with(-1.2), 1),
         (heard_with(-1.2), heard_with(-1.5), 0),
-        (heard_with(-1.2), heard_with(-0.1, "no " * 50), 1),
         (heard_with(-0.5), heard_with(-0.1, "no " * 50), 0),
+        (heard_with(-0.1, "no " * 50), heard_with(-1.5), 1),
     ],
 )
-def test_of_two_hearings_the_less_doubtful_then_the_likelier_is_better(first: Heard, second: Heard, kept: int) -> None:
+def test_of_two_hearings_the_one_without_a_loop_then_the_likelier_is_better(
+    first: Heard, second: Heard, kept: int
+) -> None:
     assert better(first, second) is (first, second)[kept]
 
 

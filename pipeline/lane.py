@@ -1,0 +1,86 @@
+"""The one thread in which every live call is stepped.
+
+Calls share it by turns: whatever was asked for while it was busy goes next, all in one go. So the more calls there are,
+the more of each is stepped at a time, and what a turn costs by itself (a hop to another thread and back, caches that
+the recogniser has filled with its own) is paid once for all of them.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+PACE_S = 0.04
+"""Seconds between the beginnings of two turns, at least: what comes meanwhile is stepped together."""
+
+SWITCH_S = 0.001
+"""Seconds for which a thread keeps Python to itself while others wait; Python's own 5 ms are too long for an event loop
+that gives way at every packet."""
+
+Work = Callable[[], Any]
+Done = tuple[Any, BaseException | None]
+
+
+class Lane:
+    """``run`` from the event loop alone. A turn's works are done as they came; one that fails harms no other."""
+
+    def __init__(self, pace_s: float = PACE_S) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
+        self._pace = pace_s
+        self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._began = -pace_s
+        self._busy = False
+        sys.setswitchinterval(SWITCH_S)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, or raises, in the lane."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, answer))
+        if not self._busy:
+            self._busy = True
+            self._next()
+        return await answer
+
+    def close(self) -> None:
+        """Wait for the turn in progress; nothing may be asked for any more."""
+        self._thread.shutdown(wait=True)
+
+    def _next(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(0.0, self._began + self._pace - loop.time()), self._turn)
+
+    def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
+        turn, self._waiting = self._waiting, []
+        works = [work for work, _ in turn]
+        answers = [answer for _, answer in turn]
+        self._thread.submit(_do, works).add_done_callback(
+            lambda done: loop.call_soon_threadsafe(self._told, answers, done.result())
+        )
+
+    def _told(self, answers: list[asyncio.Future[Any]], results: list[Done]) -> None:
+        for answer, (result, error) in zip(answers, results, strict=True):
+            if answer.cancelled():
+                continue
+            if error is None:
+                answer.set_result(result)
+            else:
+                answer.set_exception(error)
+        self._busy = bool(self._waiting)
+        if self._busy:
+            self._next()
+
+
+def _do(works: list[Work]) -> list[Done]:
+    return [_done(work) for work in works]
+
+
+def _done(work: Work) -> Done:
+    try:
+        return work(), None
+    except BaseException as error:  # noqa: BLE001 - raised where the work was asked for
+        return None, error
