@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.errors import ModelError
-from models.weights import Floats, values
+from models.onnx_weights import Floats, values
 
 HEARD = 576
 """Samples a step: 64 of the window before, and 512."""

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
+from models.onnx_weights import Floats, values
 from models.silero import bundled
-from models.weights import Floats, values
 
 BASIS = "encoder.feature_extractor.forward_basis_buffer"
 
