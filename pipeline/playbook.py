@@ -1,12 +1,11 @@
-"""The playbook: practices of patient service, the phrases that show them, and the advice for each moment.
+"""The playbook: practices of patient service, the cues that show them, and the advice for each moment.
 
-Data, not code: ``playbook.toml`` holds all of it; this module reads and checks it.
+Data, not code: ``playbook.toml`` and the files of cues hold all of it; this module reads and checks it.
 """
 
 import hashlib
-import re
 import tomllib
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Annotated, Literal
 
@@ -14,9 +13,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from models.protocols import Identity
 from pipeline.channel import Channel
+from pipeline.cuebook import CueBook, load_cues
+from pipeline.cues import Finder
 from pipeline.errors import BadInput
 from pipeline.events import ScoreKind, Severity
-from pipeline.settings import Section
+from pipeline.settings import Cues, Section
 
 
 class Practice(Section):
@@ -26,25 +27,6 @@ class Practice(Section):
     title: str
     sees: str
     report: str
-
-
-class CuePhrases(Section):
-    """Phrases that show a cue. channel: who must say them; None for either."""
-
-    name: str
-    channel: Channel | None = None
-    phrases: tuple[str, ...] = Field(min_length=1)
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """Whole words, longest phrase first; ``*`` stands for up to three words."""
-        ordered = sorted(self.phrases, key=len, reverse=True)
-        return re.compile(r"\b(?:" + "|".join(_expression(phrase) for phrase in ordered) + r")\b")
-
-
-def _expression(phrase: str) -> str:
-    anything = r" (?:[a-z']+ ){0,3}?"
-    return anything.join(re.escape(part) for part in phrase.split(" * "))
 
 
 class OnScore(Section):
@@ -124,13 +106,15 @@ class Advice(Section):
 
 class Playbook(Section):
     practice: tuple[Practice, ...]
-    cue: tuple[CuePhrases, ...]
     advice: tuple[Advice, ...]
+    cues: CueBook
+    seeking: Cues
     sha256: str
 
-    @property
-    def cues(self) -> tuple[CuePhrases, ...]:
-        return self.cue
+    @cached_property
+    def finder(self) -> Finder:
+        """Looks for the cues; shared by every call."""
+        return Finder(self.cues, self.seeking)
 
     @property
     def identity(self) -> Identity:
@@ -139,7 +123,7 @@ class Playbook(Section):
     @model_validator(mode="after")
     def _whole(self) -> "Playbook":
         kinds = [advice.kind for advice in self.advice]
-        cues = {cue.name for cue in self.cue}
+        cues = self.cues.names
         practices = {practice.number for practice in self.practice}
         if len(set(kinds)) != len(kinds):
             raise ValueError("two pieces of advice have the same kind")
@@ -151,12 +135,20 @@ class Playbook(Section):
         return self
 
 
-def load_playbook(text: str | None = None) -> Playbook:
-    """The shipped playbook, or one given as TOML. Raises BadInput, naming what is wrong."""
-    if text is None:
-        text = files("pipeline").joinpath("playbook.toml").read_text(encoding="utf-8")
+def load_playbook(text: str | None = None, cues: Cues = Cues()) -> Playbook:  # noqa: B008 (frozen)
+    """The shipped playbook, or one given as TOML, with the cues that are shipped and the deployment's.
+
+    Raises BadInput, naming what is wrong.
+    """
+    return _loaded(text or files("pipeline").joinpath("playbook.toml").read_text(encoding="utf-8"), cues)
+
+
+@lru_cache(maxsize=4)
+def _loaded(text: str, seeking: Cues) -> Playbook:
+    cues = load_cues(seeking)
+    digest = hashlib.sha256(f"{text}\0{cues.sha256}".encode()).hexdigest()
     try:
-        return Playbook(**tomllib.loads(text), sha256=hashlib.sha256(text.encode()).hexdigest())
+        return Playbook(**tomllib.loads(text), cues=cues, seeking=seeking, sha256=digest)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise BadInput(f"the playbook cannot be used: {detail}") from None

@@ -1,0 +1,70 @@
+"""The labelled lines keep what their README says: schema, counts, unique texts, a fair unseen third."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+CUES = {
+    "customer": "complaint repeat_contact not_heard urgency threat supervisor_request profanity insult sarcasm relief"
+    " gratitude gives_name",
+    "agent": "empathy paraphrase question defensive blame can_do refusal promise next_step follow_up resolution_check"
+    " options sees_history offers_supervisor upsell wait_notice thanks apology goodwill feedback_invite",
+}
+Lines = list[dict[str, Any]]
+
+
+def read(name: str) -> Lines:
+    return [json.loads(line) for line in (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(params=sorted(CUES))
+def role(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_every_line_has_the_schema(role: str) -> None:
+    for line in read(role):
+        assert set(line) == {"id", "role", "text", "labels", "hard", "part"}
+        assert line["role"] == role
+        assert line["id"][0] == role[0]
+        assert set(line["labels"]) <= set(CUES[role].split()), line
+        assert len(set(line["labels"])) == len(line["labels"])
+        assert isinstance(line["hard"], bool)
+        assert 1 <= len(line["text"].split()) <= 30, line
+        assert line["text"] == line["text"].strip()
+
+
+def test_no_two_lines_are_alike(role: str) -> None:
+    lines = read(role)
+    assert len({line["id"] for line in lines}) == len(lines)
+    assert len({line["text"].lower() for line in lines}) == len(lines)
+
+
+def test_there_are_enough_lines_of_each_kind(role: str) -> None:
+    lines = read(role)
+    counts = Counter(label for line in lines for label in line["labels"])
+    assert len(lines) >= 330
+    assert sum(not line["labels"] for line in lines) >= 0.33 * len(lines)
+    assert sum(line["hard"] for line in lines) >= 60
+    assert min(counts[cue] for cue in CUES[role].split()) >= 10
+
+
+def test_a_third_is_unseen_with_every_label(role: str) -> None:
+    lines = read(role)
+    whole = Counter(label for line in lines for label in line["labels"])
+    unseen = Counter(label for line in lines if line["part"] == "unseen" for label in line["labels"])
+    assert {line["part"] for line in lines} == {"open", "unseen"}
+    assert 0.32 <= sum(line["part"] == "unseen" for line in lines) / len(lines) <= 0.35
+    for cue in CUES[role].split():
+        assert 0.2 <= unseen[cue] / whole[cue] <= 0.45, cue
+        assert unseen[cue] >= 4
+
+
+def test_every_line_was_recognised(role: str) -> None:
+    heard = read(f"{role}.recognised")
+    assert [line["id"] for line in heard] == [line["id"] for line in read(role)]
+    assert all(set(line) == {"id", "voice", "text"} for line in heard)
