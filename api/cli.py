@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from typer.exceptions import TyperException
 
+    from api.commands.clips import Heard
     from api.config import Config
 
 INTERRUPTED = 130
@@ -33,6 +34,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, help="List, pull and verify speech recognition models.")
 app.add_typer(models_app, name="models")
+cues_app = typer.Typer(no_args_is_help=True, help="Check what is listened for, and measure it on labelled utterances.")
+app.add_typer(cues_app, name="cues")
 
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="JSON instead of text.")]
 PolicyName = Annotated[
@@ -186,7 +189,7 @@ def _sample(call: str) -> Path:
 @app.command(epilog="Example: calmline analyze call.wav --json | jq '.alerts[].advice'")
 def analyze(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WAV, FLAC, Ogg or MP3; each is one call.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WAV, FLAC, Ogg, MP3; chats: jsonl, csv.")],
     pair: Annotated[
         bool, typer.Option("--pair", metavar=FLAG, help="Two mono files are one call, the agent's first.")
     ] = False,
@@ -300,14 +303,29 @@ def replay(
             "--verify", metavar=FLAG, help="Step the stored audio again and compare every event; 1 at a difference."
         ),
     ] = False,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="TOML of other settings, to try with --diff."),
+    ] = None,
+    diff: Annotated[
+        bool,
+        typer.Option("--diff", metavar=FLAG, help="Which alerts they add, drop or move; CALL: also a folder of calls."),
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Show a stored call, or prove its journal.
+    """Show a stored call, prove its journal, or try other settings on it.
 
     With [bold]--verify[/bold] a fresh session hears the stored audio again.
     Exit code 1 at the first event that differs.
+    With [bold]--settings FILE --diff[/bold] it is stepped with its own settings and with those.
     """
     config = _configured(context)
+    if diff or settings is not None:
+        if settings is None or not diff or verify:
+            raise BadInput("--settings FILE and --diff go together, without --verify")
+        from api.commands import diff as diffing
+
+        return diffing.run(config, call, settings, as_json=json)
     from api.commands import replay
 
     return (replay.prove if verify else replay.show)(config, call, as_json=json)
@@ -366,6 +384,33 @@ def export(
     return export.run(config, call, Wanted(format, table), output, force=force)
 
 
+@app.command(epilog="Example: calmline report demo-20250101-120000-a1b2c3 --format html --out call.html")
+def report(
+    context: typer.Context,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Id of a stored call, or the path of its folder.")],
+    format: Annotated[
+        Literal["json", "md", "html"],
+        typer.Option("--format", "-f", metavar="FORMAT", help="md (Markdown), html (one file) or json."),
+    ] = "md",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", show_default="stdout", help="Where to.")
+    ] = None,
+    mine: Annotated[
+        bool, typer.Option("--mine", metavar=FLAG, help="You are the agent: with what is for you alone.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Overwrite a file that exists.")] = False,
+) -> int:
+    """Report on a call that is over, on a page.
+
+    The moments that mattered, what helped, practices seen and missing, and measures
+    beside the agent's own earlier calls. Every sentence names the events it rests on.
+    """
+    config = _configured(context)
+    from api.commands import review
+
+    return review.run(config, call, format, out, own=mine, force=force)
+
+
 @app.command(epilog="Example: calmline plot demo-20250101-120000-a1b2c3 -o call.png")
 def plot(
     context: typer.Context,
@@ -416,6 +461,165 @@ def score_turns(
     return run(config, audio, truth, Wanted(agent_channel, json, not no_words))
 
 
+Corpora = Annotated[
+    list[Path],
+    typer.Option("--corpus", metavar="FILE.csv", help="Labelled clips: columns path, corpus, speaker, emotion."),
+]
+FeatureCache = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", show_default="the user's own", help="Where what was measured is kept."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of everything that is drawn by chance.")]
+Noises = Annotated[
+    list[Path] | None,
+    typer.Option("--noise", metavar="FILE", show_default="pink", help="Noise for the line noise15; again for more."),
+]
+Musics = Annotated[
+    list[Path] | None, typer.Option("--music", metavar="FILE", help="Music for the line music15; again for more.")
+]
+
+
+def _heard(
+    config: "Config", cache: Path | None, seed: int, noise: list[Path] | None, music: list[Path] | None
+) -> "Heard":
+    from api.commands.clips import Heard
+
+    return Heard(cache or config.model_cache.parent / "training", seed, noise or (), music or ())
+
+
+@app.command(epilog="Example: calmline train --corpus calls/clips.csv --out ours")
+def train(
+    context: typer.Context,
+    tables: Corpora,
+    target: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the new set of weights.")],
+    lines: Annotated[
+        list[str] | None,
+        typer.Option("--line", metavar="NAME", show_default="the recipe's", help="A line to learn on; again for more."),
+    ] = None,
+    cache: FeatureCache = None,
+    noise: Noises = None,
+    music: Musics = None,
+    seed: Seed = 0,
+    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Overwrite an older set.")] = False,
+) -> int:
+    """Learn anger and tension from labelled clips.
+
+    The clips are sent through simulated telephone lines first.
+    A run that was stopped goes on where it was.
+    """
+    config = _configured(context)
+    with _loading():
+        from api.commands.train import Wanted, run
+
+    wanted = Wanted(tables, target, tuple(lines) if lines else None, force)
+    return run(config, wanted, _heard(config, cache, seed, noise, music))
+
+
+@app.command(epilog="Example: calmline evaluate --corpus clips.csv --scorer formula --line mulaw --line opus")
+def evaluate(
+    context: typer.Context,
+    tables: Corpora,
+    scorer: Annotated[
+        str,
+        typer.Option(
+            "--scorer", metavar="NAME", help="formula or a folder as it is; acted or train: trained in each fold."
+        ),
+    ] = "acted",
+    protocol: Annotated[
+        Literal["loco", "speaker"], typer.Option("--protocol", help="What is left out: a corpus, or speakers.")
+    ] = "loco",
+    baseline: Annotated[
+        Literal["blind", "none"], typer.Option("--baseline", help="Against the speaker's own earlier clips, or not.")
+    ] = "blind",
+    lines: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--line",
+            metavar="NAME",
+            show_default="mulaw",
+            help="mulaw, band, gsm, opus, noise15, room, music15, up12, down12, varied, clean; the first one counts.",
+        ),
+    ] = None,
+    output: Annotated[
+        Literal["anger", "arousal", "tension"], typer.Option("--output", help="Which score is judged.")
+    ] = "anger",
+    positive: Annotated[
+        str | None,
+        typer.Option("--positive", metavar="EMOTION", show_default="the score's own", help="What should score high."),
+    ] = None,
+    against: Annotated[
+        Literal["all", "calm"] | None,
+        typer.Option("--against", show_default="the score's own", help="All others; or neutral, calm and sad."),
+    ] = None,
+    learn_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--learn-on", metavar="NAME", show_default="the recipe's", help="A line to train on; again for more."
+        ),
+    ] = None,
+    bound: Annotated[
+        float, typer.Option("--bound", metavar="X", min=0.0, max=1.0, help="Value for precision and recall.")
+    ] = 0.4,
+    curve: Annotated[
+        bool, typer.Option("--curve", metavar=FLAG, help="Also with fewer speakers: a learning curve.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write a report with pictures here.")
+    ] = None,
+    cache: FeatureCache = None,
+    noise: Noises = None,
+    music: Musics = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> int:
+    """Judge the scores on labelled clips.
+
+    How well strangers' anger is told from all else, with intervals over speakers.
+    """
+    config = _configured(context)
+    with _loading():
+        from api.commands.evaluate import Wanted, run
+        from models.training.evaluation import Question
+
+    lines = lines or ["mulaw"]
+    question = Question(output, lines[0], protocol, baseline, seed)
+    taught = tuple(learn_on) if learn_on else None
+    wanted = Wanted(tables, scorer, question, tuple(lines), positive, against, bound, curve, json, report, taught)
+    return run(config, wanted, _heard(config, cache, seed, noise, music))
+
+
+@app.command(epilog="Example: calmline splice --calm call.wav --angry clips.csv --at 30 --out angry.wav")
+def splice(
+    call: Annotated[
+        Path, typer.Option("--calm", metavar="CALL", help="A two-channel recording in which nobody is upset.")
+    ],
+    angry: Annotated[
+        Path, typer.Option("--angry", metavar="CLIPS.csv", help="Clips: columns path, corpus, speaker, emotion.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.wav", help="The call with the clips in it.")],
+    at: Annotated[float, typer.Option("--at", metavar="S", min=0.0, help="Second at which the first clip begins.")],
+    speaker: Annotated[
+        str, typer.Option("--speaker", metavar="NAME", show_default="the only one", help="Whose clips.")
+    ] = "",
+    emotion: Annotated[str, typer.Option("--emotion", metavar="NAME", help="Which clips.")] = "anger",
+    gap: Annotated[
+        float, typer.Option("--gap", metavar="S", min=0.0, max=60.0, help="Seconds between two clips.")
+    ] = 0.4,
+    agent_channel: AgentChannel = "left",
+    json: Json = False,
+    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Overwrite files that exist.")] = False,
+) -> int:
+    """Put angry clips into a calm call.
+
+    Into the customer's channel, at the customer's own loudness and over the same line,
+    in place of what was said there. Where each clip lies is written to FILE.truth.json.
+    """
+    with _loading():
+        from api.commands.splice import Wanted, run
+
+    return run(call, angry, out, Wanted(at, emotion, speaker, agent_channel, gap, json), force=force)
+
+
 @app.command(epilog="Example: calmline calls --limit 5")
 def calls(
     context: typer.Context,
@@ -463,6 +667,49 @@ def devices(json: Json = False) -> int:
     from api.commands import devices
 
     return devices.run(as_json=json)
+
+
+@cues_app.command("check", epilog="Example: calmline cues check our_words.toml")
+def cues_check(
+    context: typer.Context,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="TOML files beside those of the settings.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Read every file of cues and try each cue on its own examples.
+
+    Exit code 1 when an example is not found, or a counter-example is.
+    """
+    config = _configured(context)
+    from api.commands import cues
+
+    return cues.check(config, files or (), as_json=json)
+
+
+@cues_app.command("test", epilog="Example: calmline cues test labelled.jsonl --json")
+def cues_test(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="LABELLED.jsonl", help="A line each: role, text, labels, and hard: true.")
+    ],
+    part: Annotated[
+        str, typer.Option("--part", metavar="NAME", show_default="all", help="Only lines with this part.")
+    ] = "",
+    texts: Annotated[
+        list[Path] | None,
+        typer.Option("--texts", metavar="FILE", help="JSON lines of id and text: what a recogniser made of the lines."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Find cues in labelled utterances.
+
+    Precision, recall and F1 of each cue, their mean, and how often a hard negative misleads.
+    """
+    config = _configured(context)
+    from api.commands import cues
+
+    return cues.test(config, file, cues.Wanted(json, part, tuple(texts or ())))
 
 
 @models_app.command("list", epilog="Example: calmline models list")

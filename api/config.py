@@ -72,6 +72,7 @@ class Config(BaseSettings):
     words: machine.Words = machine.Words()
     voice: machine.Voice = machine.Voice()
     scores: machine.Scores = machine.Scores()
+    cues: machine.Cues = machine.Cues()
     alerts: machine.Alerts = machine.Alerts()
     storage: machine.Storage = machine.Storage()
     policy: machine.Policy | str = machine.Policy()

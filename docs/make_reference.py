@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from api.config import Server
-from pipeline import events, inputs
-from pipeline.nodes.scores import CUES, FORMULAS
+from pipeline import events, hints, inputs
+from pipeline.nodes.scores import COVERAGE
 from pipeline.playbook import Advice, load_playbook
 from pipeline.settings import POLICIES, Section, Settings
 
@@ -84,24 +84,21 @@ def scores() -> str:
     lines = [
         "## Scores",
         "",
-        "`value = min(1, sum of weight * ramp)`: a ramp is 0 under its low bound and 1 over its high one.",
-        "`coverage` is the share of the weights whose measure was known. Weights and bounds were set by hand on the",
-        "sample calls, whose anger a vocoder acted; they prove nothing about real anger.",
+        "`value = sigmoid(bias + sum of evidence)`, in nats; the parts sum to the value. What a voice says comes from",
+        "the set of weights that `scores.model` names, against what is usual for the speaker; what words and",
+        "turn-taking say was set by hand and proves nothing about real anger. It fades by e in `scores.fade_s`.",
         "",
-        "| score | part | weight | from | to |",
-        "|---|---|---|---|---|",
-    ]
-    for kind, parts in FORMULAS.items():
-        lines += [
-            f"| {kind} | {name} | {part.weight:.2f} | {part.low:g} | {part.high:g} |" for name, part in parts.items()
-        ]
-    lines += [
+        "| of | anger, nats | tension, nats |",
+        "|---|---|---|",
+        f"| an interruption made | {hints.INTERRUPTION['anger']:+g} | {hints.INTERRUPTION['tension']:+g} |",
+        f"| being cut off | {hints.CUT_OFF['anger']:+g} | {hints.CUT_OFF['tension']:+g} |",
+        f"| talk speed of {hints.PACE_TO:g} times the usual | {hints.PACE:+g} | {hints.PACE:+g} |",
         "",
-        "level, timbre: dB over the speaker's own baseline; pitch: semitones over it; pace: ratio to it; interruptions",
     ]
-    lines += ["by the scored party, and words (cues below), counted and fading by e in `scores.fade_s`.", ""]
-    for kind, weights in CUES.items():
+    for kind, weights in hints.CUES.items():
         lines.append(f"Cues of {kind}: " + ", ".join(f"{name} {weight:+g}" for name, weight in weights.items()) + ".")
+    shares = ", ".join(f"{part} {share:g}" for part, share in COVERAGE.items())
+    lines += ["", f"`coverage` is the share of the evidence that there is: {shares}."]
     return "\n".join(lines) + "\n"
 
 
@@ -128,9 +125,9 @@ def _advice(each: Advice, titles: dict[int, str]) -> str:
 
 
 def cues() -> str:
-    lines = ["## Cues", "", "| cue | said by | phrases |", "|---|---|---|"]
-    for cue in load_playbook().cues:
-        lines.append(f"| `{cue.name}` | {cue.channel or 'either'} | {', '.join(cue.phrases)} |")
+    lines = ["## Cues", "", "| cue | said by | what it is |", "|---|---|---|"]
+    for cue in load_playbook().cues.rules:
+        lines.append(f"| `{cue.name}` | {cue.role or 'either'} | {cue.about} |")
     return "\n".join(lines) + "\n"
 
 

@@ -95,5 +95,6 @@ class Archive:
 def _call(folder: CallFolder, session: Session, header: Header, *, live: bool) -> Call:
     policy = header.settings.policy
     recorded = policy.recording and (bool(session.info.notice_given) or not policy.needs_notice)
-    tape = Tape(folder.audio, len(session.info.channels)) if recorded else None
+    sound = session.info.attribution != "written"
+    tape = Tape(folder.audio, len(session.info.channels)) if recorded and sound else None
     return Call(session, journal=Journal(folder.journal, header), tape=tape, live=live)

@@ -4,7 +4,7 @@
 is its latency. An event's number is its line in the journal; fields named ``of`` hold such a number.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.channel import Channel
@@ -29,7 +29,7 @@ class CallStarted:
     policy: str
     unavailable: dict[str, str]
     warnings: tuple[str, ...] = ()
-    attribution: Literal["channels", "diarised"] = "channels"
+    attribution: Literal["channels", "diarised", "written"] = "channels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What one utterance said. late: admitted later than the set bound after it ended."""
+    """What one utterance said. late: admitted later than the set bound after it ended.
+
+    Of a line that was written, all spans are empty and stand where it was sent: nobody heard its words one by one.
+    """
 
     type: Literal["words"] = "words"
     span: Span
@@ -267,9 +270,12 @@ ScoreKind = Literal["anger", "tension"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """value: 0-1, the sum of parts (at most 1). coverage: 0-1, share of the evidence that was available.
+    """value: 0-1, the sum of parts; "usual" among them is what a voice without any evidence has.
 
-    evidence: numbers of the events it was computed from.
+    coverage: 0-1, share of the evidence that was available. evidence: numbers of the events it was computed from.
+    measures: what the parts rest on, as people know it: level (dB) and pitch (semitones) against the speaker's usual,
+    pace (1 = as usual), and how often something counted: interruptions made, cut_off, each cue by name.
+    arousal: 0-1, how moved the voice sounds whatever the feeling; None where it was not heard.
     """
 
     type: Literal["score"] = "score"
@@ -281,6 +287,8 @@ class Score:
     coverage: float
     parts: dict[str, float]
     evidence: tuple[int, ...]
+    measures: dict[str, float] = field(default_factory=dict)
+    arousal: float | None = None
 
 
 AlertState = Literal["raised", "acknowledged", "cleared"]

@@ -3,14 +3,17 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import models
+from models.affect import AffectModel
 from models.errors import ModelError
 from models.protocols import Identity, PitchTracker, SpeechDetector, Transcriber
 from pipeline.channel import Channel
-from pipeline.errors import EngineFault
+from pipeline.errors import BadInput, EngineFault
 from pipeline.nodes.advice import AdviceNode
 from pipeline.nodes.cues import CuesNode
 from pipeline.nodes.ivr import IvrNode
 from pipeline.nodes.leak import LeakNode
+from pipeline.nodes.lines import LinesNode
 from pipeline.nodes.overlaps import OverlapsNode
 from pipeline.nodes.pace import PaceNode
 from pipeline.nodes.prosody import ProsodyNode
@@ -27,19 +30,24 @@ from pipeline.playbook import Playbook, load_playbook
 from pipeline.session import CallInfo, Node, Session
 from pipeline.settings import Policy, Settings
 
+WEIGHTS = Path(models.__file__).parent / "weights"
+SETS = ("acted", "formula")
+"""The sets of weights that come along; any other name is a folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Loaded once, shared by every call. transcriber: None when words are not wanted."""
+    """Loaded once, shared by every call. transcriber: None when words are not wanted; affect: when no score is."""
 
     detector: SpeechDetector
     pitch: PitchTracker
     transcriber: Transcriber | None
     playbook: Playbook
+    affect: AffectModel | None = None
 
     @property
     def identities(self) -> tuple[Identity, ...]:
-        used = (self.detector, self.pitch, self.transcriber)
+        used = (self.detector, self.pitch, self.transcriber, self.affect)
         return (*(engine.identity for engine in used if engine is not None), self.playbook.identity)
 
 
@@ -53,9 +61,22 @@ def load(settings: Settings, model_cache: Path) -> Engines:
 
     _quiet_blas()
     try:
-        return Engines(SileroDetector(), SwiftF0Tracker(), _transcriber(settings, model_cache), load_playbook())
+        affect = load_affect(settings)
+        transcriber = _transcriber(settings, model_cache, affect)
+        return Engines(SileroDetector(), SwiftF0Tracker(), transcriber, load_playbook(cues=settings.cues), affect)
     except ModelError as error:
         raise EngineFault(str(error)) from error
+
+
+def load_affect(settings: Settings) -> AffectModel | None:
+    """The set of weights that ``scores.model`` names; None where the policy lets nobody be scored.
+
+    Raises ModelError.
+    """
+    if not (settings.policy.agent_affect or settings.policy.customer_affect):
+        return None
+    name = settings.scores.model
+    return AffectModel.load(WEIGHTS / name if name in SETS else Path(name).expanduser())
 
 
 def _quiet_blas() -> None:
@@ -66,10 +87,17 @@ def _quiet_blas() -> None:
 
 
 def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
-    """A fresh session of one call. Two builds from the same arguments give the same events."""
+    """A fresh session of one call. Two builds from the same arguments give the same events.
+
+    Raises BadInput for a written conversation under a policy without words.
+    """
     info = replace(info, policy=settings.policy.name, unavailable=unavailable(info, settings.policy))
     told_apart = info.attribution == "diarised"
     words = "words" not in info.unavailable
+    if info.attribution == "written":
+        if not words:
+            raise BadInput(f"{info.source}: policy {info.policy} keeps no words, and a chat is nothing else")
+        return Session(info, [LinesNode(), *_told(info, settings, engines)])
     ears: list[Node] = [
         LeakNode(info.channels, settings.leak, told_apart=told_apart),
         RegionsNode(),
@@ -86,11 +114,18 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
         RolesNode(info.channels),
         PaceNode(info.channels, settings.voice),
         ProsodyNode(frozenset(_scored(info)), info.channels, settings.voice, engines.pitch),
+        *_told(info, settings, engines),
+    ]
+    return Session(info, mind, ears, frozenset(_scored(info)))
+
+
+def _told(info: CallInfo, settings: Settings, engines: Engines) -> list[Node]:
+    """What is made of words, spoken or written."""
+    return [
         CuesNode(engines.playbook),
-        ScoresNode(_scored(info), settings.scores),
+        ScoresNode(_scored(info), settings.scores, engines.affect),
         AdviceNode(settings.alerts, engines.playbook),
     ]
-    return Session(info, mind, ears)
 
 
 def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
@@ -98,6 +133,8 @@ def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
     reasons = dict(info.unavailable)
     if info.channels == (Channel.UNKNOWN,):
         reasons |= dict.fromkeys(("talk_over", "anger", "tension"), "one channel: the speaker is unknown")
+    if info.attribution == "written":
+        reasons |= dict.fromkeys(("talk_over", "anger", "tension"), "a written conversation has no voice")
     if policy.needs_notice and not info.notice_given:
         reasons |= dict.fromkeys(("anger", "tension"), "no notice was given to the customer")
     if not policy.agent_affect:
@@ -115,7 +152,8 @@ def _scored(info: CallInfo) -> tuple[Channel, ...]:
     return tuple(channel for channel, score in wanted if score not in info.unavailable)
 
 
-def _transcriber(settings: Settings, model_cache: Path) -> Transcriber | None:
+def _transcriber(settings: Settings, model_cache: Path, affect: AffectModel | None) -> Transcriber | None:
+    """affect: scores what the encoder hears, where it was trained on this very recogniser's."""
     if not settings.policy.words:
         return None
     from models import checkpoints
@@ -137,4 +175,5 @@ def _transcriber(settings: Settings, model_cache: Path) -> Transcriber | None:
         devices=words.devices,
         hotwords=words.hotwords or None,
         initial_prompt=words.initial_prompt or None,
+        scorer=affect if affect is not None and affect.encoder_name == words.model else None,
     )

@@ -72,6 +72,8 @@ def exchanged(folder: CallFolder) -> Channels:
 
 def check(folder: CallFolder, engines: Engines) -> None:
     """Raises BadInput when there is no audio to derive from, Conflict when nobody is there to hear its words."""
+    if read_header(folder.journal).call.attribution == "written":
+        raise BadInput(f"{folder.path.name} is a chat: each line names its writer, so nothing can be derived again")
     if not folder.audio.exists():
         raise BadInput(f"{folder.path.name} has no stored audio (policy without recording); it cannot be derived again")
     if read_header(folder.journal).settings.policy.words and engines.transcriber is None:

@@ -318,7 +318,14 @@ def _suspected(n: int, event: ev.Suspected) -> SuspectedView:
 
 
 def _score(n: int, event: ev.Score) -> ScoreView:
-    return ScoreView(n=n, ms=ms(event.span.end), value=event.value, coverage=event.coverage, parts=dict(event.parts))
+    return ScoreView(
+        n=n,
+        ms=ms(event.span.end),
+        value=event.value,
+        coverage=event.coverage,
+        parts=dict(event.parts),
+        measures=dict(event.measures),
+    )
 
 
 def _alert(n: int, event: ev.Alert) -> AlertView:

@@ -9,7 +9,7 @@ from pipeline import tape
 from pipeline.call import Call
 from pipeline.errors import BadInput
 from pipeline.events import CallEnded, Fault
-from pipeline.inputs import EngineResult, Frame, Input, Loss
+from pipeline.inputs import ChatLine, EngineResult, Frame, Input, Loss
 from pipeline.journal import CallFolder, encode, is_event, read_entries
 from pipeline.session import TAIL, Entry, Session, Step, Tick, Utterance
 from pipeline.timebase import TICK, samples, ticks
@@ -46,7 +46,9 @@ class Recorder:
         self._ticks: deque[Tick] = deque()
         self._due: deque[tuple[int, Future[EngineResult]]] = deque()
 
-    def run(self, source: Iterable[Frame | Loss], heard: Callable[[], int], reason: str = "end of recording") -> View:
+    def run(
+        self, source: Iterable[Frame | Loss | ChatLine], heard: Callable[[], int], reason: str = "end of recording"
+    ) -> View:
         """Step everything. heard: real samples, asked once the source is exhausted. Returns the full view."""
         call = self._call
         for item in source:
@@ -104,7 +106,7 @@ class Verdict:
 def again(session: Session, folder: CallFolder, entries: list[Entry]) -> Iterator[Entry]:
     """Step a fresh session over stored audio and journaled inputs; yields what it admits and emits.
 
-    A call whose writer was killed has no Close: it ends with its audio.
+    A call whose writer was killed has no Close: it ends with its audio, a written one with its last line.
     """
     inputs: dict[int, list[Input]] = {}
     for entry in entries:
@@ -116,7 +118,7 @@ def again(session: Session, folder: CallFolder, entries: list[Entry]) -> Iterato
         _admit(session, inputs)
         return session.step(frame)
 
-    for frame in tape.frames(folder.audio):
+    for frame in _silence(session, entries) if _written(session) else tape.frames(folder.audio):
         yield from step(frame).entries
     if not closed:
         return
@@ -126,6 +128,18 @@ def again(session: Session, folder: CallFolder, entries: list[Entry]) -> Iterato
     yield from session.end().entries
 
 
+def _written(session: Session) -> bool:
+    return session.info.attribution == "written"
+
+
+def _silence(session: Session, entries: list[Entry]) -> Iterator[Frame]:
+    """The frames of a written conversation: as many as there were, of zeros."""
+    close = next((entry.at for entry in entries if entry.item.type == "close"), None)
+    end = close if close is not None else max((entry.at + TICK for entry in entries), default=0)
+    while session.heard < end:
+        yield session.silence()
+
+
 def _admit(session: Session, inputs: dict[int, list[Input]]) -> None:
     for item in inputs.get(session.position, ()):
         session.admit(item)
@@ -133,7 +147,7 @@ def _admit(session: Session, inputs: dict[int, list[Input]]) -> None:
 
 def verify(session: Session, folder: CallFolder) -> Verdict:
     """Compare every event of the journal with those of a fresh session. Raises BadInput without audio."""
-    if not folder.audio.exists():
+    if not folder.audio.exists() and not _written(session):
         raise BadInput(f"{folder.path.name} has no stored audio (policy without recording); it cannot be replayed")
     journal = list(read_entries(folder.journal))
     finished = bool(journal) and isinstance(journal[-1].item, CallEnded)

@@ -92,7 +92,7 @@ def _kernel() -> Floats:
     """Weights of 2 SIDE neighbours for the point in their middle; they sum to 1, so that a level stays what it is."""
     away = np.arange(-SIDE, SIDE) + 0.5
     weights = np.sinc(away) * np.i0(SHAPE * np.sqrt(1 - (away / SIDE) ** 2)) / float(np.i0(SHAPE))
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 KERNEL = _kernel()

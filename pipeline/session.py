@@ -72,6 +72,19 @@ class Floor:
     since: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Manner:
+    """How one person has spoken lately, known with a block of their speech.
+
+    features: float32 (len(models.voice.FEATURES),), of the last seconds of own speech. seconds: of the block alone.
+    of: number of its Prosody event.
+    """
+
+    features: NDArray[np.float32]
+    seconds: float
+    of: int
+
+
 @dataclass(slots=True)
 class Tick:
     """What a node sees of one step, and how it answers.
@@ -82,6 +95,7 @@ class Tick:
     doubt: channels whose sound may not be this party's voice (an echo not yet removed, music not yet told, a
     conference): nothing is judged from it. blurred: channels with this party's voice, but clipped, or mixed with the
     other's: what is said and when counts, how it sounds does not. floor: who has it, None while nobody does.
+    manners: how those speak whose block of speech ended here and may be judged; never journaled, found again in replay.
     """
 
     frame: Frame
@@ -96,6 +110,7 @@ class Tick:
     doubt: set[Channel] = field(default_factory=set)
     blurred: set[Channel] = field(default_factory=set)
     floor: Floor | None = None
+    manners: dict[Channel, Manner] = field(default_factory=dict)
 
     @property
     def start(self) -> int:
@@ -144,7 +159,8 @@ class CallInfo:
     notice_given: how the customer was told, empty when not. source: file, door or device.
     unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
     warnings: what is wrong with the source, one line each.
-    attribution: how it is known who speaks: each party has a channel, or one channel was told apart by voice.
+    attribution: how it is known who speaks: each party has a channel, one channel was told apart by voice, or the
+    conversation is written (a chat: no sound, and each line names its writer).
     """
 
     call_id: str
@@ -155,7 +171,7 @@ class CallInfo:
     policy: str = ""
     unavailable: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    attribution: Literal["channels", "diarised"] = "channels"
+    attribution: Literal["channels", "diarised", "written"] = "channels"
 
 
 TAIL = ticks(2.0)
@@ -165,14 +181,23 @@ TAIL = ticks(2.0)
 class Session:
     """One call. ``admit`` inputs, ``step`` frames; after a ``Close``: TAIL silent steps, then ``end``.
 
-    ears, mind: the nodes, stepped in this order; see above. pending: utterances asked and not yet answered, by number.
+    ears, mind: the nodes, stepped in this order; see above. scored: whose voice may be judged; of the others what the
+    recogniser's encoder says is dropped before it is journaled. pending: utterances asked and not yet answered, by
+    number.
     """
 
-    def __init__(self, info: CallInfo, mind: Sequence[Node], ears: Sequence[Node] = ()) -> None:
+    def __init__(
+        self,
+        info: CallInfo,
+        mind: Sequence[Node],
+        ears: Sequence[Node] = (),
+        scored: frozenset[Channel] = frozenset(),
+    ) -> None:
         self.info = info
         self.pending: dict[int, Utterance] = {}
         self._ears = ears
         self._mind = mind
+        self._scored = scored
         self._waiting: list[Input] = []
         self._for_mind: list[EngineResult | Command] = []
         self._heard = 0
@@ -278,9 +303,16 @@ class Session:
         for answer in answers:
             if isinstance(answer, EngineResult):
                 self.pending.pop(answer.utterance, None)
+        answers = [self._permitted(answer, tick) for answer in answers]
         tick.inputs = [self._number(item) for item in (*(entry.item for entry in tick.inputs), *answers)]
         tick.events = [self._renumbered(entry) for entry in tick.events]
         tick._numbers = self._numbers
+
+    def _permitted(self, answer: EngineResult | Command, tick: Tick) -> EngineResult | Command:
+        """Without what the encoder says of a voice that may not be judged, or of nobody knows whose."""
+        if isinstance(answer, Command) or answer.channel in self._scored.intersection(tick.channels):
+            return answer
+        return replace(answer, emotion=())
 
     def _renumbered(self, entry: Entry) -> Entry:
         item = entry.item

@@ -165,6 +165,8 @@ class Voice(Section):
 
     block_s: float = Field(default=0.512, ge=0.128, le=3.0)
     """Seconds per block of F0, level and spectrum; a hop of 512 ms costs about 1 % of a core."""
+    window_s: float = Field(default=3.0, ge=1.0, le=10.0)
+    """Seconds of own speech that a score's features describe: anger is heard in 1 to 3 s; less is noisier."""
     baseline_s: float = Field(default=30.0, ge=3.0, le=300.0)
     """Seconds of own speech that make the baseline."""
     prior_s: float = Field(default=4.0, ge=0.1, le=60.0)
@@ -180,16 +182,37 @@ class Voice(Section):
 
 
 class Scores(Section):
-    """When a score is computed and how it fades."""
+    """What anger and tension are judged by, how fast evidence counts, and how it fades."""
 
-    hop_s: float = Field(default=1.0, ge=0.25, le=10.0)
-    """Seconds between two scores of a channel."""
-    attack_s: float = Field(default=2.0, ge=0.1, le=30.0)
-    """Seconds of the speaker's own speech over which a rise is averaged."""
+    model: str = "acted"
+    """Set of weights: acted (trained on acted speech, non-commercial), formula (by hand, free), or a folder of one."""
+    hop_s: float = Field(default=0.512, ge=0.25, le=10.0)
+    """Seconds between two scores of a channel: as often as a voice is measured."""
+    attack_s: float = Field(default=1.5, ge=0.1, le=30.0)
+    """Seconds of the speaker's own speech over which evidence of the voice is averaged (63 % of a step)."""
+    tone_s: float = Field(default=8.0, ge=0.5, le=60.0)
+    """Seconds of own speech in which what the recogniser's encoder heard counts less by e, until words come again."""
+    usual_s: float = Field(default=60.0, ge=3.0, le=3600.0)
+    """Seconds of own speech, less where aroused, that make what is usual; then it stands, and a slow rise is heard."""
+    stranger: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share (0-1) of the voice's evidence that counts while nothing is known of the speaker: lines colour voices."""
     fade_s: float = Field(default=20.0, ge=1.0, le=300.0)
-    """Seconds over which evidence from words and overlaps fades by e."""
+    """Seconds over which evidence fades by e: of words and overlaps since then, of a voice since it fell silent."""
     min_coverage: float = Field(default=0.3, ge=0.0, le=1.0)
     """Share of the evidence (0-1) without which no score is given."""
+
+
+class Cues(Section):
+    """What is looked for in what was said; the cues themselves are in ``pipeline/cues/en.toml``."""
+
+    files: tuple[str, ...] = ()
+    """TOML files of the deployment's own: more phrases for a cue of the same name, or new cues. Read in this order."""
+    sound: bool = True
+    """Whether phrases are also looked for in words that sound like theirs: a recogniser writes what it half heard."""
+    meaning: bool = True
+    """Whether sentences near in meaning to a cue's examples show it; off saves a tenth of a second at the first one."""
+    paraphrase: float = Field(default=0.55, ge=0.0, le=1.0)
+    """Cosine (0-1) to the customer's last complaint from which an agent's sentence plays it back; 1: phrases alone."""
 
 
 class Alerts(Section):
@@ -248,6 +271,7 @@ class Settings(Section):
     words: Words = Words()
     voice: Voice = Voice()
     scores: Scores = Scores()
+    cues: Cues = Cues()
     alerts: Alerts = Alerts()
     storage: Storage = Storage()
     policy: Policy = Policy()

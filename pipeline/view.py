@@ -126,11 +126,14 @@ class TurnView:
 
 @dataclass(slots=True, kw_only=True)
 class ScoreView:
+    """parts: they sum to value. measures: what they rest on (``pipeline.explain`` puts both into words)."""
+
     n: int
     ms: int
     value: float
     coverage: float
     parts: dict[str, float]
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -216,7 +219,7 @@ class View:
     unavailable: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     channels: dict[Channel, ChannelView] = field(default_factory=dict)
-    attribution: Literal["channels", "diarised"] = "channels"
+    attribution: Literal["channels", "diarised", "written"] = "channels"
     advice: AlertView | None = None
     overlap: OverlapView | None = None
     transcript: list[LineView] = field(default_factory=list)

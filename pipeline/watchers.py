@@ -6,6 +6,7 @@ from typing import TypeVar, assert_never
 from pipeline.alerts import Reason
 from pipeline.channel import Channel
 from pipeline.events import Cue, OverlapRevised, Pace, Region, Score, Silence, Turn
+from pipeline.explain import reasons
 from pipeline.playbook import Advice, OnCue, OnInterruption, OnPace, OnRelief, OnScore, OnSilence
 from pipeline.session import Tick
 from pipeline.timebase import samples, seconds
@@ -87,9 +88,8 @@ class _ScoreWatcher(Watcher):
 
 
 def _explain(score: Score) -> str:
-    parts = sorted(score.parts.items(), key=lambda item: -item[1])
-    named = ", ".join(f"{name} {value:.2f}" for name, value in parts if value >= 0.01)
-    return f"{score.kind} {score.value:.2f} ({named})"
+    why = "; ".join(reasons(score.parts, score.measures))
+    return f"{score.kind} {score.value:.2f}" + (f": {why}" if why else "")
 
 
 STANDS = samples(20.0)

@@ -6,14 +6,16 @@ engines = fake_engines(FakeTranscriber(["hello there", "i want a refund"]))
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Event, Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.affect import AffectModel
 from models.protocols import Identity, PitchTrack, Samples, TimedWord, Transcript
 from pipeline.events import Alert
-from pipeline.graph import Engines
+from pipeline.graph import WEIGHTS, Engines
 from pipeline.inputs import Command
 from pipeline.playbook import load_playbook
 from pipeline.session import Tick
@@ -120,12 +122,18 @@ def transcript(text: str, length: int) -> Transcript:
     return Transcript(text, words, "en", no_speech=0.01, log_probability=-0.2, compression=1.2)
 
 
+@cache
+def formula() -> AffectModel:
+    """The scores set by hand: small, and the same for everybody."""
+    return AffectModel.load(WEIGHTS / "formula")
+
+
 def fake_engines(
     transcriber: FakeTranscriber | None = None, *, f0: float | None = 120.0, words: bool = True
 ) -> Engines:
     """words: False for a deployment without recognition."""
     heard = (transcriber or FakeTranscriber()) if words else None
-    return Engines(FakeDetector(), FakePitch(f0), heard, load_playbook())
+    return Engines(FakeDetector(), FakePitch(f0), heard, load_playbook(), formula())
 
 
 @dataclass

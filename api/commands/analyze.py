@@ -1,4 +1,4 @@
-"""``analyze``: recordings to reports, each file one call. A bad file is reported and the others are still done."""
+"""``analyze``: recordings and chats to reports, each file one call. Bad ones are reported, the others still done."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -21,7 +21,7 @@ from models.errors import ModelError
 from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.call import Call
-from pipeline.channel import MONO, Channel
+from pipeline.channel import MONO, TWO_CHANNEL, Channel
 from pipeline.errors import BadInput, CalmlineError, EngineFault
 from pipeline.graph import Engines
 from pipeline.inputs import Frame
@@ -30,6 +30,7 @@ from pipeline.replay import Recorder
 from pipeline.roles import propose
 from pipeline.session import CallInfo
 from pipeline.settings import Settings
+from pipeline.sources.chat import Written, is_chat, open_chat
 from pipeline.sources.diarised import Likeness, ToldApart, tell_apart
 from pipeline.sources.recording import Recording, open_recording
 from pipeline.timebase import TICK
@@ -66,7 +67,7 @@ class Job:
 
     title: str
     info: CallInfo
-    recording: Recording | ToldApart
+    recording: Recording | ToldApart | Written
     samples: int
     one_channel: bool
 
@@ -126,6 +127,21 @@ def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job
     call_id = wanted.call_id or new_id("file")
     if archive is not None and archive.exists(call_id):
         raise BadInput(f"call {call_id} is stored already; use another --call-id, or calmline delete {call_id}")
+    title = " + ".join(path.name for path in group)
+    info = CallInfo(
+        call_id=call_id,
+        channels=TWO_CHANNEL,
+        agent_id=wanted.agent_id,
+        notice_given=wanted.notice_given,
+        source=title,
+    )
+    if len(group) == 1 and is_chat(group[0]):
+        chat = open_chat(group[0])
+        return Job(title, replace(info, attribution="written"), chat, chat.heard, one_channel=False)
+    return _listened_to(group, wanted, info)
+
+
+def _listened_to(group: list[Path], wanted: Wanted, info: CallInfo) -> Job:
     recording = open_recording(group, agent_channel=wanted.agent_channel)
     samples, likeness = 0, Likeness()
     for item in recording.frames():
@@ -136,16 +152,8 @@ def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job
         recording.warnings.append(f"{group[0]}: {TWICE}")
     for line in recording.warnings:
         note(line)
-    title = " + ".join(path.name for path in group)
-    info = CallInfo(
-        call_id=call_id,
-        channels=recording.channels,
-        agent_id=wanted.agent_id,
-        notice_given=wanted.notice_given,
-        source=title,
-        warnings=tuple(recording.warnings),
-    )
-    return Job(title, info, recording, samples, recording.channels == MONO or likeness.same)
+    info = replace(info, channels=recording.channels, warnings=tuple(recording.warnings))
+    return Job(info.source, info, recording, samples, recording.channels == MONO or likeness.same)
 
 
 def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
@@ -246,7 +254,8 @@ def _analysed(job: Job, lane: _Lane, *, counts: bool = True) -> View:
                 shown(at)
 
             recorder = Recorder(call, ask, bench.settings.words.nominal_delay_s, stepped=stepped)
-            return recorder.run(job.recording.frames(), lambda: job.recording.heard)
+            reason = f"end of {'chat' if isinstance(job.recording, Written) else 'recording'}"
+            return recorder.run(job.recording.frames(), lambda: job.recording.heard, reason)
     except BaseException as error:
         call.fail("analyze", error)  # a call that is kept has an end, also after Ctrl-C
         raise
@@ -269,7 +278,7 @@ def _told(job: Job, done: "Future[View]", bench: Bench, wanted: Wanted) -> int:
 
 def _judged(view: View, title: str) -> int:
     """0, or an engine fault's exit code."""
-    if not any(party.talk_ms for party in view.channels.values()):
+    if view.attribution != "written" and not any(party.talk_ms for party in view.channels.values()):
         note(f"{title}: no speech was found; check that the file holds a call")
     if not view.faults:
         return 0

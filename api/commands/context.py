@@ -43,7 +43,21 @@ def say_policy(config: Config) -> None:
 def load_engines(config: Config) -> Engines:
     """Raises EngineFault."""
     with err.status("loading the models…"):
-        return graph.load(config.settings, config.model_cache)
+        engines = graph.load(config.settings, config.model_cache)
+    say_scorer(config, engines)
+    return engines
+
+
+def say_scorer(config: Config, engines: Engines) -> None:
+    """Nobody chose a set of weights: say what the one in use may be used for, and how to choose."""
+    if engines.affect is not None and "model" not in config.scores.model_fields_set:
+        note(f"voices are judged by the set {config.scores.model}{_TERMS.get(config.scores.model, '')}")
+
+
+_TERMS = {
+    "acted": ': trained on acted speech, not for commercial use; the other one is scores.model = "formula"',
+    "formula": ', made by hand; the trained one, not for commercial use, is scores.model = "acted"',
+}
 
 
 def new_id(prefix: str) -> str:

@@ -109,6 +109,21 @@ def _pitch(config: Config) -> Finding:
     return Finding("pitch tracker", "ok", f"{identity.name} {identity.version}")
 
 
+def _scorer(config: Config) -> Finding:
+    from pipeline.graph import load_affect
+
+    name, words = config.settings.scores.model, config.settings.words.model
+    affect = load_affect(config.settings)
+    if affect is None:
+        return Finding("scores", "ok", f"not used: policy {config.settings.policy.name}")
+    detail = f"{name}, SHA-256 verified"
+    detail += ": trained on acted speech, not for commercial use" if name == "acted" else ""
+    if affect.encoder_name not in (None, words):
+        remedy = f"set words.model to {affect.encoder_name}, or train a set for {words}: calmline train"
+        return Finding("scores", "warn", f"{detail}; without the encoder of {words}, which it does not know", remedy)
+    return Finding("scores", "ok", detail)
+
+
 def _sound(config: Config) -> Finding:
     from pipeline.sources import microphone
 
@@ -204,6 +219,7 @@ CHECKS: dict[str, Callable[[Config], Finding]] = {
     "recogniser": _recogniser,
     "speech detector": _detector,
     "pitch tracker": _pitch,
+    "scores": _scorer,
     "sound input": _sound,
     "port": _port,
     "calls folder": _folder,

@@ -35,7 +35,7 @@ def prove(config: Config, call: str, *, as_json: bool) -> int:
     """0 when every event comes out again, 1 at the first that does not."""
     folder = find(config, call)
     header = read_header(folder.journal)
-    engines = graph.load(_wordless(header.settings), config.model_cache)
+    engines = graph.load(wordless(header.settings), config.model_cache)
     changed = _changed(header, engines.identities)
     verdict = verify(graph.build(header.call, header.settings, engines), folder)
     if as_json:
@@ -65,7 +65,7 @@ def find_stored(config: Config, call_id: str) -> CallFolder:
         raise NotFound(f"no stored call {call_id} in {config.calls_folder}; {hint}") from None
 
 
-def _wordless(settings: Settings) -> Settings:
+def wordless(settings: Settings) -> Settings:
     """What was heard is in the journal, so the recogniser is neither asked nor loaded."""
     return settings.model_copy(update={"policy": settings.policy.model_copy(update={"words": False})})
 

@@ -9,6 +9,7 @@ from api.commands.console import Row, moment, one_line, out, show
 from api.mask import Mask
 from pipeline import events as ev
 from pipeline.channel import Channel
+from pipeline.explain import reasons
 from pipeline.session import Entry
 from pipeline.timebase import ms
 from pipeline.view import AlertView, ScoreView, View, counted
@@ -31,6 +32,8 @@ def summary(view: View, title: str) -> None:
     out.print(Text(" · ".join(facts), style="bold"), soft_wrap=not out.is_terminal)
     out.print(_parties(view))
     out.print(Text(_counts(view)), soft_wrap=not out.is_terminal)
+    for line in _peaks(view):
+        out.print(Text(line), soft_wrap=not out.is_terminal)
     for measure, reason in sorted(view.unavailable.items()):
         out.print(Text(f"no {measure.replace('_', ' ')}: {reason}", style="dim"))
     for line in _oddities(view):
@@ -119,6 +122,11 @@ def _parties(view: View) -> Table:
     for channel in view.channels:
         table.add_column(str(channel), justify="right")
     parties = list(view.channels.values())
+    if view.attribution == "written":
+        lines = [line.channel for line in view.transcript]
+        table.add_row("lines", *(str(lines.count(channel)) for channel in view.channels))
+        table.add_row("words", *(str(party.words) for party in parties))
+        return table
     table.add_row("talk time", *(moment(party.talk_ms) for party in parties))
     table.add_row("talk share", *(_percent(party.talk_share) for party in parties))
     table.add_row("words per minute", *(_number(party.wpm, "{:.0f}") for party in parties))
@@ -138,14 +146,25 @@ def _peak(view: View, channel: Channel, owner: Channel) -> str:
     return _number(max((point.value for point in curve), default=None), "{:.2f}") if channel is owner else ""
 
 
+def _peaks(view: View) -> Iterator[str]:
+    """Why each score was highest where it was."""
+    for kind, curve in (("anger", view.scores.anger), ("tension", view.scores.tension)):
+        peak = max(curve, key=lambda point: point.value, default=None)
+        if peak is not None and (why := reasons(peak.parts, peak.measures)):
+            yield f"most {kind} at {moment(peak.ms)}: {'; '.join(why)}"
+
+
 def _counts(view: View) -> str:
     alerts = counted(view.alerts)
     cleared_count = sum(alert.cleared_ms is not None for alert in alerts)
+    told = f"{_many(len(alerts), 'alert')} raised, {cleared_count} cleared"
+    if view.attribution == "written":
+        return told
     counts = [
         "overlaps -" if "talk_over" in view.unavailable else _many(len(view.overlaps), "overlap"),
         f"{_many(len(view.silences), 'silence')} over 3 s",
         f"non-talk time {moment(view.non_talk_ms)}",
-        f"{_many(len(alerts), 'alert')} raised, {cleared_count} cleared",
+        told,
     ]
     if view.hold_ms:
         counts.append(f"{moment(view.hold_ms)} on hold")

@@ -36,6 +36,7 @@ COLUMNS: dict[str, str] = {
     "value": "float",
     "coverage": "float",
     "parts": "parts",
+    "measures": "parts",
     "level_db": "float",
     "f0_st": "float",
     "f0_hz": "float",

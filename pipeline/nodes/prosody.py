@@ -1,4 +1,5 @@
-"""Prosody: level, F0 and spectral balance of each block of speech, against the speaker's own baseline."""
+"""Prosody: level, F0 and spectral balance of each block of speech, against the speaker's own baseline; and for the
+scores, in the tick, the features of the last seconds of the speaker's own speech."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,15 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.descriptors import HOP
 from models.loudness import level_dbfs
 from models.protocols import PitchStream, PitchTrack, PitchTracker, Samples
 from models.spectral import spectral_shape
 from pipeline.baseline import Baseline
 from pipeline.channel import Channel
 from pipeline.events import Prosody, SpeechEnded, SpeechStarted
-from pipeline.session import Tick
+from pipeline.session import Manner, Tick
 from pipeline.settings import Voice
-from pipeline.timebase import TICK, Span, samples
+from pipeline.timebase import RATE, TICK, Span, samples, seconds
+from pipeline.window import Window
 
 CERTAIN = 0.9
 """swift-f0's own threshold of confidence for a voiced hop."""
@@ -31,7 +34,8 @@ class ProsodyNode:
     """Emits one Prosody for each ``block_s`` of speech, and one for what is left at the end of a stretch.
 
     voiced: channels whose voice quality (F0, spectral balance) may be measured; the others give level alone.
-    A block in which the channel was in doubt or blurred is left out: it neither moves a score nor a baseline.
+    A block in which the channel was in doubt or blurred is left out: it neither moves a score nor a baseline. The
+    features in the tick are those that ``models.voice`` describes, for voiced channels alone.
     F0 estimates come 176 ms after the audio, so a block's F0 is that much older than its level.
     """
 
@@ -77,13 +81,14 @@ class ProsodyNode:
         span = Span(voice.start, voice.start + count)
         audio, doubted = voice.take(count)
         track = voice.pitch(audio, last=last)
+        features = None if track is None else voice.window.take(audio, track, doubted=doubted)
         shape = None if doubted else spectral_shape(audio)
         if shape is None:
             return
         level, alpha = level_dbfs(audio), shape.alpha_ratio_db if voice.quality else None
         f0, spread, voiced = _pitch(track)
         moves = voice.compare(level, f0, alpha, span.seconds)
-        tick.emit(
+        number = tick.emit(
             Prosody(
                 span=span,
                 at=tick.end,
@@ -99,6 +104,8 @@ class ProsodyNode:
                 baseline_seconds=round(voice.level.seconds, 2),
             )
         )
+        if features is not None:
+            tick.manners[channel] = Manner(features, seconds(count), number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,7 @@ class _Moves:
 
 
 class _Voice:
-    """One speaker: the block being filled and the three baselines.
+    """One speaker: the block being filled, the three baselines and the window of descriptors.
 
     Ranges of ordinary centres: speech level -40 to -16 dBFS (ITU-T P.56 levels around the nominal -26 dBov);
     F0 100-246 Hz (means of 119 and 207 Hz for men and women, +- 3 semitones; Traunmueller and Eriksson 1995);
@@ -130,10 +137,12 @@ class _Voice:
         self.level = Baseline(-40.0, -16.0, prior, full)
         self.f0 = Baseline(_semitones(100.0), _semitones(246.0), prior, full)
         self.alpha = Baseline(-18.0, 0.0, prior, full)
+        self.window = Window(round(settings.window_s * RATE / HOP))
 
     def begin(self, start: int, known: list[Samples], tracker: PitchTracker) -> None:
         self.start, self.block, self.doubted = start, known, False
         self._stream = tracker.stream() if self.quality else None
+        self.window.begin()
 
     def take(self, count: int) -> tuple[Samples, bool]:
         """The next ``count`` samples of the stretch, whole ticks, and whether they are in doubt; what follows stays."""
@@ -150,6 +159,7 @@ class _Voice:
     def forget(self) -> None:
         for baseline in (self.level, self.f0, self.alpha):
             baseline.reset()
+        self.window.forget()
 
     def pitch(self, audio: Samples, *, last: bool) -> PitchTrack | None:
         if self._stream is None:

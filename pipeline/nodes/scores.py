@@ -1,222 +1,168 @@
-"""Scores: customer anger and agent tension as a sum of named parts, each with its evidence.
+"""Scores: customer anger and agent tension, each the sum of named parts, with the evidence behind it.
 
-    value = min(1, sum of weight x ramp(measure))        coverage = sum of available weights / sum of all weights
+    nats = bias + voice (pipeline.impression) + cues, turn-taking, pace (pipeline.hints)        value = sigmoid(nats)
 
-A ramp is 0 under its first bound, 1 over its second. Nothing is renormalised: what is not known adds nothing, and
-coverage says that it was not known. The measures are the field's: hot anger raises level, F0 and the share of high
-frequencies (Scherer 2003; Juslin and Laukka 2003), all against the speaker's own baseline. Weights and bounds are
-ours, set by hand on the sample calls; no real anger was at hand. A first, transparent formula, no trained model.
+Evidence adds up in nats; ``models.affect.explain`` divides the value among the parts so that they sum to it exactly.
+What is not known adds nothing and lowers the coverage; it never counts as calm.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import exp
 
+from models.affect import AffectModel, explain
+from pipeline import hints
 from pipeline.channel import MONO, Channel
-from pipeline.events import Cue, OverlapRevised, Pace, Prosody, Score, ScoreKind, SpeechEnded
-from pipeline.session import Tick
+from pipeline.events import Cue, OverlapRevised, Pace, Score, ScoreKind, Words
+from pipeline.hints import Hint, Hints
+from pipeline.impression import TONE, Impression
+from pipeline.session import Manner, Tick
 from pipeline.settings import Scores
 from pipeline.timebase import Span, samples, seconds
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """weight: of the score. low, high: bounds of the ramp, in the measure's unit."""
-
-    weight: float
-    low: float
-    high: float
-
-    def of(self, measure: float) -> float:
-        return self.weight * min(1.0, max(0.0, (measure - self.low) / (self.high - self.low)))
-
-
-FORMULAS: dict[ScoreKind, dict[str, Part]] = {
-    "anger": {
-        "level": Part(0.30, 2.0, 8.0),  # dB over own baseline
-        "pitch": Part(0.30, 1.5, 6.0),  # semitones over own baseline
-        "timbre": Part(0.10, 2.0, 8.0),  # dB of alpha ratio over own baseline
-        "pace": Part(0.10, 1.10, 1.40),  # talk speed over own baseline
-        "interruptions": Part(0.15, 0.0, 2.0),  # by the customer, faded
-        "words": Part(0.30, 0.0, 2.0),  # cues, faded
-    },
-    "tension": {
-        "level": Part(0.25, 2.0, 8.0),
-        "pitch": Part(0.20, 1.5, 6.0),
-        "timbre": Part(0.10, 2.0, 8.0),
-        "pace": Part(0.20, 1.10, 1.40),
-        "interruptions": Part(0.25, 0.0, 2.0),  # by the agent
-        "words": Part(0.25, 0.0, 2.0),
-    },
-}
-
-CUES: dict[ScoreKind, dict[str, float]] = {
-    "anger": {
-        "complaint": 0.5,
-        "repeat_contact": 0.5,
-        "not_heard": 1.0,
-        "urgency": 0.5,
-        "threat": 1.5,
-        "supervisor_request": 1.0,
-        "insult": 2.0,
-        "relief": -1.0,
-    },
-    "tension": {"defensive": 1.0, "blame": 1.0, "refusal": 0.5, "empathy": -0.5},
-}
-"""How much a cue counts; two full cues make the part whole. A negative one calms."""
-
 OF: dict[Channel, ScoreKind] = {Channel.CUSTOMER: "anger", Channel.AGENT: "tension"}
-ACOUSTIC = ("level", "pitch", "timbre")
+COVERAGE = {"voice": 0.5, TONE: 0.2, "words": 0.15, "turns": 0.1, "pace": 0.05}
+"""What each kind of evidence is of the whole: about as much as it says."""
+DIGITS = 4
+"""Of a value and its parts, in the journal."""
 
 
 class ScoresNode:
-    """Emits a Score for each scored channel every ``hop_s`` in which its evidence has changed."""
+    """Emits a Score for each scored channel every ``hop_s`` in which its evidence has changed.
 
-    def __init__(self, scored: Sequence[Channel], settings: Scores) -> None:
+    model: None where no set of weights is loaded: then there is no score of anybody.
+    """
+
+    def __init__(self, scored: Sequence[Channel], settings: Scores, model: AffectModel | None) -> None:
+        self._settings = settings
         self._hop = samples(settings.hop_s)
-        self._least = settings.min_coverage
         self._due = self._hop
-        self._people = {channel: _Person(OF[channel], settings) for channel in scored}
+        self._people = {} if model is None else {who: _Person(OF[who], settings, model) for who in scored}
 
     def step(self, tick: Tick) -> None:
         if tick.new_agent and Channel.AGENT in self._people:
             self._people[Channel.AGENT].forget()
+        for channel in (tick.doubt | tick.blurred) & self._people.keys():
+            self._people[channel].doubted = tick.end
+        for channel, manner in tick.manners.items():
+            if channel in self._people:
+                self._people[channel].hear(manner, tick.end)
         for entry in tick.events:
             self._take(entry.n, entry.item)
         if tick.end >= self._due:
             self._due += self._hop
-            if tick.channels == MONO:
-                return
-            for channel, person in self._people.items():
-                self._score(tick, channel, person)
+            if tick.channels != MONO:
+                for channel, person in self._people.items():
+                    self._tell(tick, channel, person)
 
     def _take(self, number: int, event: object) -> None:
         match event:
-            case Prosody() | Pace() | Cue() | SpeechEnded():
-                person = self._people.get(event.channel)
-            case OverlapRevised() if event.interrupter is not None:
-                person = self._people.get(event.interrupter)
-            case _:
-                return
-        if person is not None:
-            person.take(number, event)
+            case Words() | Pace() | Cue():
+                if event.channel in self._people:
+                    self._people[event.channel].take(number, event)
+            case OverlapRevised():
+                for channel, person in self._people.items():
+                    person.overlapped(number, event, own=event.interrupter is channel)
 
-    def _score(self, tick: Tick, channel: Channel, person: "_Person") -> None:
-        parts, coverage = person.parts(tick.end)
-        value = round(min(1.0, max(0.0, sum(parts.values()))), 3)
-        if coverage < self._least or not person.moved(value, coverage):
-            return
-        tick.emit(
-            Score(
-                span=Span(max(0, tick.end - self._hop), tick.end),
-                at=tick.end,
-                kind=person.kind,
-                channel=channel,
-                value=value,
-                coverage=coverage,
-                parts=parts,
-                evidence=tuple(sorted(person.evidence.values())),
-            )
-        )
+    def _tell(self, tick: Tick, channel: Channel, person: "_Person") -> None:
+        score = person.score(Span(max(0, tick.end - self._hop), tick.end), channel)
+        if score.coverage >= self._settings.min_coverage and person.moved(score):
+            tick.emit(score)
 
 
-@dataclass(slots=True)
-class _Fading:
-    """A quantity that decays by e in ``fade`` samples since ``at``."""
-
-    fade: int
-    value: float = 0.0
-    at: int = 0
-
-    def add(self, amount: float, at: int) -> None:
-        self.value, self.at = max(0.0, self.now(at) + amount), at
-
-    def now(self, at: int) -> float:
-        return self.value * self.faded(self.at, at)
-
-    def faded(self, since: int, at: int) -> float:
-        """What is left at ``at`` of 1 at ``since``."""
-        return exp(-max(0, at - since) / self.fade)
-
-
-@dataclass(slots=True)
 class _Person:
-    """What is known of one speaker's state. evidence: part to the number of the latest event behind it."""
+    """What is known of one speaker's state. doubted: the last sample at which this may have been another's voice."""
 
-    kind: ScoreKind
-    settings: Scores
-    voice: dict[str, float] = field(default_factory=dict)
-    heard: int = 0
-    pace: float | None = None
-    words_known: bool = False
-    interruptions: _Fading = field(init=False)
-    cues: _Fading = field(init=False)
-    counted: dict[int, int] = field(default_factory=dict)
-    evidence: dict[str, int] = field(default_factory=dict)
-    told: tuple[float, float] = (-1.0, -1.0)
-
-    def __post_init__(self) -> None:
+    def __init__(self, kind: ScoreKind, settings: Scores, model: AffectModel) -> None:
+        self.kind: ScoreKind = kind
+        self._settings = settings
+        self._model = model
+        self._fade = samples(settings.fade_s)
+        self._words_known = False
+        self._told: Score | None = None
+        self.doubted = 0
         self.forget()
 
     def forget(self) -> None:
         """Another person speaks now."""
-        fade = samples(self.settings.fade_s)
-        self.interruptions, self.cues = _Fading(fade), _Fading(fade)
-        self.voice.clear()
-        self.evidence.clear()
-        self.pace = None
+        self._voice = Impression(self._model, self.kind, self._settings)
+        self._heard: tuple[int, int] | None = None  # number of the last Prosody, and the sample at which it was known
+        self._pace: tuple[int, float] | None = None  # number of the last Pace, and talk speed over the usual
+        self._hints = {part: Hints(self._fade) for part in ("words", "interruptions", "cut_off")}
 
-    def take(self, number: int, event: object) -> None:
+    def hear(self, manner: Manner, now: int) -> None:
+        if self._heard is not None:
+            self._voice.rest(seconds(now - self._heard[1]) - manner.seconds)
+        self._voice.hear(manner)
+        self._heard = (manner.of, now)
+
+    def take(self, number: int, event: Words | Pace | Cue) -> None:
         match event:
-            case Prosody():
-                self._voice(number, event)
-            case Pace():
-                self.words_known = True
-                if event.relative is not None:
-                    self.pace = event.relative
-                    self.evidence["pace"] = number
-            case Cue() if event.name in CUES[self.kind]:
-                self.cues.add(CUES[self.kind][event.name], event.at)
-                self.evidence["words"] = number
-            case OverlapRevised():
-                self._interrupted(number, event)
+            case Words():
+                self._words_known = True
+                if event.span.start >= self.doubted:
+                    self._voice.read(event.emotion, event.span.seconds)
+            case Pace() if event.relative is not None:
+                self._pace = (number, event.relative)
+            case Cue() if event.name in hints.CUES[self.kind]:
+                self._hints["words"].add(Hint(event.name, hints.CUES[self.kind][event.name], number, event.at))
 
-    def _interrupted(self, number: int, event: OverlapRevised) -> None:
+    def overlapped(self, number: int, event: OverlapRevised, *, own: bool) -> None:
         """Count an interruption once, and take it back when it is judged to be something else."""
-        if event.kind == "interruption" and event.of not in self.counted:
-            self.counted[event.of] = event.at
-            self.interruptions.add(1.0, event.at)
-            self.evidence["interruptions"] = number
-        elif event.kind != "interruption" and (since := self.counted.pop(event.of, None)) is not None:
-            self.interruptions.add(-self.interruptions.faded(since, event.at), event.at)
+        part, weights = ("interruptions", hints.INTERRUPTION) if own else ("cut_off", hints.CUT_OFF)
+        counted = event.of in self._hints[part].evidence
+        if event.kind == "interruption" and event.interrupter is not None and not counted:
+            self._hints[part].add(Hint(part, weights[self.kind], event.of, event.at))
+        elif event.kind != "interruption":
+            self._hints[part].take_back(event.of)
 
-    def _voice(self, number: int, event: Prosody) -> None:
-        """Average each measure over the last ``attack_s`` of own speech."""
-        keep = exp(-event.span.seconds / self.settings.attack_s)
-        measures = {"level": event.level_move, "pitch": event.f0_move, "timbre": event.alpha_move}
-        for name, measure in measures.items():
-            if measure is not None:
-                before = self.voice.get(name, 0.0)
-                self.voice[name] = keep * before + (1 - keep) * measure
-                self.evidence[name] = number
-        self.heard = event.span.end
+    def score(self, span: Span, channel: Channel) -> Score:
+        nats = self._nats(span.end)
+        _, parts = explain(self._voice.bias, nats)
+        rounded = {name: round(part, DIGITS) for name, part in parts.items()}
+        return Score(
+            span=span,
+            at=span.end,
+            kind=self.kind,
+            channel=channel,
+            value=round(sum(rounded.values()), DIGITS),
+            coverage=self._coverage(),
+            parts=rounded,
+            evidence=self._evidence(),
+            measures=self._measures(),
+            arousal=None if self._voice.arousal is None else round(self._voice.arousal, 3),
+        )
 
-    def parts(self, now: int) -> tuple[dict[str, float], float]:
-        """Each known part's share of the score, and the coverage."""
-        formula = FORMULAS[self.kind]
-        rest = exp(-seconds(max(0, now - self.heard)) / self.settings.fade_s)
-        known = {name: formula[name].of(self.voice[name]) * rest for name in ACOUSTIC if name in self.voice}
-        if self.pace is not None:
-            known["pace"] = formula["pace"].of(self.pace) * rest
-        if self.words_known:
-            known["words"] = formula["words"].of(self.cues.now(now))
-        known["interruptions"] = formula["interruptions"].of(self.interruptions.now(now))
-        coverage = sum(formula[name].weight for name in known) / sum(part.weight for part in formula.values())
-        return {name: round(value, 3) for name, value in known.items()}, round(coverage, 2)
+    def _nats(self, now: int) -> dict[str, float]:
+        """Evidence by part. Of a voice that has fallen silent less and less."""
+        known = {name: its.nats(now) for name, its in self._hints.items() if its.evidence}
+        if self._heard is not None:
+            rest = exp(-seconds(now - self._heard[1]) / self._settings.fade_s)
+            known |= {part: its * rest for part, its in self._voice.nats().items()}
+            known |= {} if self._pace is None else {"pace": hints.pace(self._pace[1]) * rest}
+        return known
 
-    def moved(self, value: float, coverage: float) -> bool:
+    def _coverage(self) -> float:
+        """Share of the evidence there is; a set without an encoder has no tone to miss."""
+        known = {"turns"} | ({"words"} if self._words_known else set()) | ({"pace"} if self._pace else set())
+        known |= {"voice"} if self._heard is not None else set()
+        known |= {TONE} if self._voice.fused > 0 else set()
+        whole = {part for part in COVERAGE if part != TONE or len(self._model.numbers_centre)}
+        return round(sum(COVERAGE[part] for part in known) / sum(COVERAGE[part] for part in whole), 2)
+
+    def _evidence(self) -> tuple[int, ...]:
+        numbers = [number for its in self._hints.values() for number in its.evidence]
+        numbers += [each[0] for each in (self._heard, self._pace) if each is not None]
+        return tuple(sorted(numbers))
+
+    def _measures(self) -> dict[str, float]:
+        measures = {name: round(move, 1) for name, move in self._voice.measures.items()}
+        measures |= {} if self._pace is None else {"pace": round(self._pace[1], 2)}
+        return measures | {name: count for its in self._hints.values() for name, count in its.counts.items()}
+
+    def moved(self, score: Score) -> bool:
         """Whether this differs from what was last told."""
-        if abs(value - self.told[0]) < 0.01 and coverage == self.told[1]:
+        told = self._told
+        if told is not None and abs(score.value - told.value) < 0.01 and score.coverage == told.coverage:
             return False
-        self.told = (value, coverage)
+        self._told = score
         return True

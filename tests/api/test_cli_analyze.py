@@ -23,7 +23,7 @@ from pipeline.inputs import Frame
 from pipeline.journal import Journal, _refused
 from pipeline.pool import EnginePool
 from pipeline.replay import Recorder
-from pipeline.settings import Settings
+from pipeline.settings import Scores, Settings
 from pipeline.sources.recording import Recording
 from pipeline.timebase import TICK
 
@@ -32,7 +32,7 @@ CALM = str(sample_audio.path("calm_order"))
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
-    return graph.load(Settings(), tmp_path_factory.mktemp("models"))
+    return graph.load(Settings(scores=Scores(model="formula")), tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def calls(tmp_path, monkeypatch):
     """The calls' folder of this test alone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CALMLINE_STORAGE__FOLDER", str(tmp_path / "stored" / "calls"))
+    monkeypatch.setenv("CALMLINE_SCORES__MODEL", "formula")  # chosen, so that no line is said of it
     return tmp_path / "stored" / "calls"
 
 
@@ -56,6 +57,7 @@ def report(engines, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(home)
         patch.setenv("CALMLINE_STORAGE__FOLDER", str(home / "calls"))
+        patch.setenv("CALMLINE_SCORES__MODEL", "formula")
         patch.setattr(context.graph, "load", lambda *_: engines)
         code = run(["analyze", CALM, "--json", "--call-id", "calm", "--agent-id", "anna"])
     return code, json.loads(out.getvalue()), err.getvalue(), home / "calls" / "calm"
@@ -264,6 +266,7 @@ def test_what_is_mistyped_costs_one_line(arguments, said, calls, capsys):
 
 def test_a_folder_that_cannot_be_is_a_storage_fault(loaded, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CALMLINE_STORAGE__FOLDER", str(tmp_path / "silence.wav" / "calls"))
+    monkeypatch.setenv("CALMLINE_SCORES__MODEL", "formula")
     silence = write(tmp_path / "silence.wav", np.zeros((8000, 2)))
     assert run(["analyze", silence, "--policy", "standard"]) == 4
     assert "Not a directory" in _only_line(capsys)

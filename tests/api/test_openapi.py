@@ -41,6 +41,7 @@ def test_every_route_is_described(client: LocalClient) -> None:
         "/calls/{call_id}/marks",
         "/calls/{call_id}/swap",
         "/calls/{call_id}/export",
+        "/calls/{call_id}/report",
         "/calls/{call_id}/alerts/{alert}/ack",
         "/calls/{call_id}/alerts/{alert}/dismiss",
         "/health",
@@ -94,4 +95,4 @@ def test_nothing_makes_it_stumble(client: LocalClient) -> None:
             assert answer.status_code < 500
 
         stays_up()
-    assert len({path for path, _ in seen}) == 12
+    assert len({path for path, _ in seen}) == 13

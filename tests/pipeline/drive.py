@@ -23,6 +23,7 @@ from pipeline.replay import Recorder
 from pipeline.session import TAIL, CallInfo, Entry, Node, Session, Utterance
 from pipeline.settings import POLICIES, Settings
 from pipeline.timebase import RATE, TICK, Span
+from tests.fakes import formula
 
 E = TypeVar("E")
 Stretches = Sequence[tuple[float, float]]
@@ -112,7 +113,7 @@ def tracker() -> SwiftF0Tracker:
 
 def engines() -> Engines:
     """The real fast engines, no recogniser."""
-    return Engines(detector(), tracker(), None, load_playbook())
+    return Engines(detector(), tracker(), None, load_playbook(), formula())
 
 
 def heard(pcm: NDArray[np.int16], info: CallInfo = INFO, settings: Settings = STANDARD) -> list[Entry]:

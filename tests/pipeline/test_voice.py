@@ -1,4 +1,4 @@
-"""Prosody, baseline and scores: against synthetic voices whose F0 and level are known, on the real pitch tracker."""
+"""Prosody and baseline: against synthetic voices whose F0 and level are known, on the real pitch tracker."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import pytest
 
 from pipeline.baseline import Baseline
 from pipeline.channel import TWO_CHANNEL, Channel
-from pipeline.events import Cue, Event, Pace, Prosody, Score
+from pipeline.events import Prosody
 from pipeline.inputs import Mark
 from pipeline.nodes.prosody import ProsodyNode
-from pipeline.nodes.scores import FORMULAS, ScoresNode
 from pipeline.nodes.speech import SpeechNode
-from pipeline.session import Entry, Session, Tick
-from pipeline.settings import POLICIES, Scores, Settings
-from pipeline.timebase import RATE, Span, samples
-from tests.pipeline.drive import INFO, STANDARD, detector, events, frames, frames_of, heard, run, tracker
+from pipeline.session import Session
+from pipeline.settings import POLICIES, Settings
+from pipeline.timebase import RATE
+from tests.pipeline.drive import INFO, STANDARD, detector, events, frames_of, heard, run, tracker
 from tests.synth import Line, build
 
 C = Channel.CUSTOMER
@@ -102,91 +101,3 @@ def test_a_full_baseline_stands() -> None:
     for value in (-30, -30, -30, -20, -20, -20, -20):
         baseline.learn(value, 1.0)
     assert baseline.centre == -30
-
-
-class Script:
-    def __init__(self, *script: tuple[float, Event]) -> None:
-        self._script = list(script)
-
-    def step(self, tick: Tick) -> None:
-        while self._script and self._script[0][0] * RATE <= tick.start:
-            tick.emit(self._script.pop(0)[1])
-
-
-def voice(at: float, level: float, f0: float, channel: Channel = C) -> tuple[float, Event]:
-    end = samples(at)
-    event = Prosody(
-        span=Span(end - 8192, end),
-        at=end,
-        channel=channel,
-        level=-25,
-        level_move=level,
-        f0=200,
-        f0_move=f0,
-        f0_range=3,
-        voiced=0.6,
-        alpha_ratio=-8,
-        alpha_move=level / 2,
-        baseline_seconds=12,
-    )
-    return at, event
-
-
-def scores(*script: tuple[float, Event], length: float = 20) -> list[Score]:
-    return events(run(Session(INFO, [Script(*script), ScoresNode(TWO_CHANNEL, Scores())]), frames(length)), Score)
-
-
-def test_a_score_is_the_sum_of_its_parts() -> None:
-    for found in scores(*(voice(2 + 0.5 * i, 6, 4) for i in range(10))):
-        assert found.value == pytest.approx(min(1, sum(found.parts.values())), abs=0.002)
-        assert set(found.parts) <= set(FORMULAS[found.kind])
-
-
-def test_louder_and_higher_is_angrier() -> None:
-    calm = max(found.value for found in scores(*(voice(2 + 0.5 * i, 0.5, 0.5) for i in range(12))))
-    hot = max(found.value for found in scores(*(voice(2 + 0.5 * i, 9, 7) for i in range(12))))
-    assert calm < 0.05
-    assert hot > 0.55
-
-
-def test_no_score_without_evidence() -> None:
-    assert scores(length=6) == []
-
-
-def test_coverage_grows_with_evidence() -> None:
-    span = Span(samples(5), samples(6))
-    pace = Pace(span=span, at=span.end, channel=C, talk_speed=150, articulation_rate=5, words=15, relative=1.0)
-    found = scores(*(voice(2 + 0.5 * i, 1, 1) for i in range(6)), (6.5, pace), *(voice(7 + i, 1, 1) for i in range(3)))
-    assert found[0].coverage < found[-1].coverage == 1.0
-
-
-def test_words_count_and_thanks_calm() -> None:
-    def cue(at: float, name: str) -> tuple[float, Event]:
-        span = Span(samples(at) - RATE, samples(at))
-        return at, Cue(span=span, at=span.end, channel=C, name=name, phrase="x", of=1)
-
-    span = Span(samples(1), samples(2))
-    pace = (2.0, Pace(span=span, at=span.end, channel=C, talk_speed=150, articulation_rate=5, words=9, relative=None))
-    steady = [voice(2.1 + 0.5 * i, 0, 0) for i in range(4)]
-    found = scores(pace, *steady, cue(6, "threat"), cue(10, "relief"), cue(11, "relief"), length=14)
-    peak = max(found, key=lambda each: each.value)
-    assert peak.parts["words"] > 0.2
-    assert found[-1].parts["words"] < 0.05
-
-
-def test_evidence_fades_when_nobody_speaks() -> None:
-    found = scores(*(voice(2 + 0.5 * i, 9, 7) for i in range(10)), length=60)
-    assert found[-1].value < 0.25 * max(each.value for each in found)
-
-
-def heard_scores(policy: str) -> set[str]:
-    lines = CALM + [Line("agent", 3.6 + 3 * i, 0.35 + 2, f0_hz=110) for i in range(4)]
-    pcm, _ = build(lines, 18)
-    entries: list[Entry] = heard(pcm, settings=Settings(policy=POLICIES[policy]))
-    return {score.kind for score in events(entries, Score)}
-
-
-def test_policy_decides_which_scores_exist() -> None:
-    assert heard_scores("standard") == {"anger", "tension"}
-    assert heard_scores("eu-workplace") == {"anger"}
-    assert heard_scores("measures-only") == set()
