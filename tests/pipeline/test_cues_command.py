@@ -21,7 +21,7 @@ KNOWN = frozenset(("threat", "gratitude"))
 def printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StringIO:
     monkeypatch.chdir(tmp_path)
     out = StringIO()
-    monkeypatch.setattr(console.out, "file", out)
+    monkeypatch.setattr(console.out, "_file", out)  # "file" would come back as what stdout was here
     return out
 
 
