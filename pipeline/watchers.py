@@ -199,14 +199,19 @@ class _CueWatcher(Watcher):
         return Signal()
 
 
+RELIEF_S = 30.0
+"""Seconds after a fall for which it may still be told: the advice before it may stand in its way for 20."""
+
+
 class _ReliefWatcher(Watcher):
-    """A score that had risen has fallen: what the agent did has helped."""
+    """A score that had risen has fallen, and stays low: what the agent did has helped."""
 
     moment = True
 
     def __init__(self, when: OnRelief) -> None:
         self._when = when
         self._peak: tuple[int, float] | None = None
+        self._fell: tuple[int, str, tuple[int, ...]] | None = None
 
     def look(self, tick: Tick) -> Signal:
         signal = Signal()
@@ -216,11 +221,12 @@ class _ReliefWatcher(Watcher):
             if score.value >= self._when.above:
                 best = 0.0 if self._peak is None else self._peak[1]
                 self._peak = (number, score.value) if score.value >= best else self._peak
+                self._fell = None
             elif score.value < self._when.below and self._peak is not None:
-                signal.begins = True
-                signal.because = f"{score.kind} fell from {self._peak[1]:.2f} to {score.value:.2f}"
-                signal.evidence = (self._peak[0], number)
-                self._peak = None
+                because = f"{score.kind} fell from {self._peak[1]:.2f} to {score.value:.2f}"
+                self._fell, self._peak = (tick.end, because, (self._peak[0], number)), None
+            if self._fell is not None and tick.end - self._fell[0] <= samples(RELIEF_S):
+                signal.begins, (_, signal.because, signal.evidence) = score.value < self._when.below, self._fell
         return signal
 
 

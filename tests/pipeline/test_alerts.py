@@ -246,6 +246,23 @@ def test_falling_anger_is_told_as_help() -> None:
     assert (40, "that_helped", "raised", "") in told(advised(script, 45))
 
 
+def test_help_is_told_once_the_advice_before_it_lets_it() -> None:
+    script = [score(2, 0.5), score(9, 0.1), *(score(t, 0.05) for t in range(10, 40)), score(60, 0.1)]
+    raised = [(at, kind) for at, kind, state, _ in told(advised(script, 70)) if state == "raised"]
+    assert raised == [(3, "customer_anger"), (23, "that_helped")]
+
+
+def test_help_is_not_told_where_anger_has_come_back() -> None:
+    script = [score(2, 0.5), score(9, 0.1), score(15, 0.6), *(score(t, 0.3) for t in range(16, 40))]
+    assert "that_helped" not in [kind for _, kind, _, _ in told(advised(script, 45))]
+
+
+def test_help_of_long_ago_is_not_told() -> None:
+    script = [score(2, 0.5), score(9, 0.1), *(score(t, 0.05) for t in range(45, 60))]
+    raised = [kind for _, kind, state, _ in told(advised(script, 70, gap_s=40.0)) if state == "raised"]
+    assert raised == ["customer_anger"]
+
+
 def test_an_alert_is_never_raised_twice_without_clearing() -> None:
     script = [score(t, 0.1 if t % 7 == 0 else 0.6) for t in range(2, 200)]
     script += [interruption(t + 0.5, of=t) for t in range(2, 200, 3)]
