@@ -22,7 +22,6 @@ class Kind(Enum):
 
 
 FINALS = (Kind.FINAL, Kind.BULK)
-DRAFTS = (Kind.PAUSED, Kind.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.channel import TWO_CHANNEL, Channel
+from pipeline.counts import Count
 from pipeline.events import Overlap, OverlapKind, OverlapRevised, SpeechEnded
 from pipeline.session import Entry
 from pipeline.timebase import RATE, Span, ms, samples
@@ -43,34 +44,6 @@ class Heard:
 
     speech: dict[Channel, tuple[Span, ...]]
     overlaps: tuple[Found, ...]
-
-
-@dataclass(slots=True)
-class Count:
-    hits: int = 0
-    false: int = 0
-    missed: int = 0
-
-    @property
-    def precision(self) -> float | None:
-        """None when nothing was found."""
-        return self.hits / (self.hits + self.false) if self.hits + self.false else None
-
-    @property
-    def recall(self) -> float | None:
-        """None when there was nothing to find."""
-        return self.hits / (self.hits + self.missed) if self.hits + self.missed else None
-
-    @property
-    def f1(self) -> float | None:
-        """None when there was nothing to find and nothing was found."""
-        total = 2 * self.hits + self.false + self.missed
-        return 2 * self.hits / total if total else None
-
-    def add(self, other: "Count") -> None:
-        self.hits += other.hits
-        self.false += other.false
-        self.missed += other.missed
 
 
 @dataclass(slots=True)

@@ -13,9 +13,10 @@ from api.commands.console import out
 from api.config import Config
 from pipeline import labelled
 from pipeline.channel import Channel
+from pipeline.counts import Count
 from pipeline.cuebook import CueBook, CueRule, load_cues
 from pipeline.cues import Finder
-from pipeline.labelled import Count, Labelled, Result
+from pipeline.labelled import Labelled, Result
 from pipeline.settings import Cues
 
 

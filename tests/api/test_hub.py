@@ -219,11 +219,12 @@ def test_watching_is_paced_by_the_hub() -> None:
 def test_a_server_that_goes_waits_until_its_pages_have_seen_the_end() -> None:
     async def run() -> list[str]:
         hub, said = Hub(1000, pace_s=0.0), []
+        sending, line = asyncio.Event(), asyncio.Semaphore(0)
 
         async def page() -> None:
             async for _ in hub.watch("bob"):
-                said.append("begins to send")
-                await asyncio.sleep(0.02)
+                sending.set()
+                await line.acquire()
                 said.append("sent")
 
         async def leave() -> None:
@@ -231,16 +232,21 @@ def test_a_server_that_goes_waits_until_its_pages_have_seen_the_end() -> None:
             said.append("goes")
 
         watching = asyncio.create_task(page())
-        await asyncio.sleep(0.01)  # the page is sending an older state
-        hub._changed("bob")
-        await leave()
+        await sending.wait()
+        hub._changed("bob")  # while the page is being sent an older state
+        leaving = asyncio.create_task(leave())
+        sending.clear()
+        line.release()
+        await sending.wait()  # now the last one
+        assert not leaving.done()
+        line.release()
+        await leaving
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await leave()
         return said
 
-    sent = ["begins to send", "sent"]
-    assert asyncio.run(run()) == [*sent, *sent, "goes", "goes"]
+    assert asyncio.run(asyncio.wait_for(run(), 60)) == ["sent", "sent", "goes", "goes"]
 
 
 def test_a_page_that_takes_nothing_keeps_no_server_up() -> None:

@@ -1,7 +1,6 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -92,14 +91,24 @@ def test_who_no_longer_waits_is_passed_over() -> None:
     assert driven(script) == 2
 
 
-def test_turns_keep_their_distance() -> None:
-    async def script(lane: Lane) -> float:
-        loop = asyncio.get_running_loop()
-        begun = []
-        for _ in range(3):
-            await lane.run(lambda: None)
-            begun.append(lane._began)
-        assert loop.time() >= begun[-1]
-        return min(b - a for a, b in pairwise(begun))
+def test_turns_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = [100.0], []
 
-    assert driven(script, pace_s=0.02) >= 0.019
+    async def script(lane: Lane) -> None:
+        loop = asyncio.get_running_loop()
+
+        def later(delay: float, callback: Callable[[], None]) -> asyncio.Handle:
+            waits.append(round(delay, 3))
+            now[0] += delay
+            return loop.call_soon(callback)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "time", lambda: now[0])
+            patch.setattr(loop, "call_later", later)
+            for taken in (0.01, 0.02, 0.5):
+                await lane.run(lambda: None)
+                now[0] += taken
+            await lane.run(lambda: None)
+
+    driven(script, pace_s=0.04)
+    assert waits == [0.0, 0.03, 0.02, 0.0]
