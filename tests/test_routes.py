@@ -9,7 +9,7 @@ from api.doors import pcm
 from api.routes import alerts, audio, calls, export, live, pages, report, status
 
 ROUTERS = [part.router for part in (alerts, audio, calls, export, live, pages, pcm, report, status)]
-UNTOLD = {"/", "/overlay", "/login"}
+UNTOLD = {"/", "/login", *(f"/{name}" for name in pages.PAGES)}
 """Pages: the README and the section on credentials tell of them."""
 
 

@@ -1,16 +1,22 @@
 """The pages, and the link that logs into them."""
 
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from api.policy import May, Role, Who
 from api.routes.deps import Seer
-from api.security import COOKIE, SESSION_S, Keyring, local_path
+from api.security import COOKIE, SESSION_S, Keyring, local_path, require
 
 router = APIRouter(include_in_schema=False)
+
+PAGES: dict[str, May] = {
+    "overlay": May.SEE,
+}
+"""Each page by its name, which is its address and its file in ``api/static``, and what its readers must be allowed."""
 
 NOT_BUILT = "the pages are not built; build them with: npm --prefix api/web run build\n"
 
@@ -42,10 +48,17 @@ def _overlay_of(who: Who) -> str:
     return f"/overlay?agent={quote(who.name)}" if who.role is Role.AGENT else "/overlay"
 
 
-@router.get("/overlay")
-def overlay(request: Request, who: Seer) -> Response:
-    """The agent's page; its script finds the agent in the address."""
-    page = request.app.state.static / "overlay.html"
-    if not page.is_file():
-        return PlainTextResponse(NOT_BUILT, 503)
-    return FileResponse(page, media_type="text/html", headers={"Cache-Control": "no-cache"})
+def _page(name: str, may: May) -> Callable[[Request, Who], Response]:
+    """Serves one page: its script finds out the rest from its address."""
+
+    def page(request: Request, who: Annotated[Who, Depends(require(may))]) -> Response:
+        file = request.app.state.static / f"{name}.html"
+        if not file.is_file():
+            return PlainTextResponse(NOT_BUILT, 503)
+        return FileResponse(file, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+    return page
+
+
+for _name, _may in PAGES.items():
+    router.add_api_route(f"/{_name}", _page(_name, _may), name=_name, response_model=None)

@@ -1,7 +1,9 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
 
-// The server mounts api/static at /static and serves overlay.html at /overlay.
+/** Each page is a file NAME.html here (and a name in api/routes/pages.py); the server mounts api/static at /static and serves it at /NAME. */
+const pages = ['overlay']
+
 export default defineConfig({
   base: '/static/',
   plugins: [svelte()],
@@ -10,7 +12,7 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0, // a data: address would need a hole in the content security policy
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: { overlay: 'overlay.html' } },
+    rolldownOptions: { input: Object.fromEntries(pages.map((name) => [name, `${name}.html`])) },
   },
   server: { proxy: { '/live': { target: 'ws://127.0.0.1:8765', ws: true } } },
 })

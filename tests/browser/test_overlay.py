@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import scenes
+from axe import grave
 from chrome import DESKTOP, SMALL
 from playwright.sync_api import Locator, Page, expect
 from stage import Stage
@@ -282,3 +283,14 @@ def test_reduced_motion_stops_what_moves(stage: Stage, live: Page) -> None:
     event(live.get_by_test_id("advice"), 95)
     moving = live.evaluate("document.getAnimations().map(each => each.animationName).filter(name => name !== 'age')")
     assert moving == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scene", CROWDS, ids=str)
+def test_axe_finds_nothing_grave(stage: Stage, page: Page, scene: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    open_overlay(stage, page)
+    stage.agents.get(timeout=5)
+    stage.show(CROWDS[scene]())
+    state(page, "ended" if scene == "ended" else "live")
+    assert grave(page) == []
