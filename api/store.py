@@ -23,7 +23,7 @@ from pipeline.journal import CallFolder, Header, read_entries, read_header
 from pipeline.reducer import Reducer
 from pipeline.view import ScoreView, View, counted
 
-VERSION = "1"
+VERSION = "2"
 """Of the tables below; change it with them."""
 
 State = Literal["live", "analysing", "ended", "interrupted"]
@@ -54,6 +54,10 @@ class CallRow(_Base):
     policy: Mapped[str]
     source: Mapped[str]
     notice_given: Mapped[str]
+    queue: Mapped[str] = mapped_column(index=True)
+    team: Mapped[str] = mapped_column(index=True)
+    direction: Mapped[str]
+    fields: Mapped[dict[str, Any]]
     alerts: Mapped[int]
     interruptions: Mapped[int]
     overlaps: Mapped[int]
@@ -246,6 +250,10 @@ def _call(call_id: str, header: Header, view: View, in_progress: State | None) -
         policy=header.settings.policy.name,
         source=header.call.source,
         notice_given=header.call.notice_given,
+        queue=header.call.queue,
+        team=header.call.team,
+        direction=header.call.direction,
+        fields=header.call.fields,
         alerts=len(counted(view.alerts)),
         interruptions=sum(channel.interruptions for channel in channels.values()),
         overlaps=len(view.overlaps),

@@ -10,12 +10,16 @@ from typing import Literal
 from pipeline.channel import Channel
 from pipeline.timebase import Span
 
+Direction = Literal["", "inbound", "outbound"]
+"""Who called: the customer, the agent; empty where nobody said."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted:
     """unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
 
     warnings: what is wrong with the source, one line each. attribution: how it is known who speaks.
+    queue, team, direction, fields: what the phone system says of the call.
     """
 
     type: Literal["call_started"] = "call_started"
@@ -30,6 +34,10 @@ class CallStarted:
     unavailable: dict[str, str]
     warnings: tuple[str, ...] = ()
     attribution: Literal["channels", "diarised", "written"] = "channels"
+    queue: str = ""
+    team: str = ""
+    direction: Direction = ""
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,8 @@ class Reducer:
         view.source, view.notice_given, view.state = event.source, event.notice_given, "live"
         view.unavailable, view.warnings = dict(event.unavailable), list(event.warnings)
         view.attribution = event.attribution
+        view.queue, view.team, view.direction = event.queue, event.team, event.direction
+        view.fields = dict(event.fields)
         for channel in event.channels:
             self._know(channel)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channel import Channel
-from pipeline.events import CallEnded, CallStarted, Event, Fault, Gap, Region
+from pipeline.events import CallEnded, CallStarted, Direction, Event, Fault, Gap, Region
 from pipeline.inputs import Close, Command, EngineResult, Frame, Input, Loss, Mark
 from pipeline.timebase import TICK, Span, ticks
 
@@ -157,6 +157,7 @@ class CallInfo:
     """What is known of a call before its first sample.
 
     notice_given: how the customer was told, empty when not. source: file, door or device.
+    queue, team, direction, fields: what the phone system says of the call; nothing is derived from them.
     unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
     warnings: what is wrong with the source, one line each.
     attribution: how it is known who speaks: each party has a channel, one channel was told apart by voice, or the
@@ -167,6 +168,10 @@ class CallInfo:
     channels: tuple[Channel, ...]
     agent_id: str = ""
     notice_given: str = ""
+    queue: str = ""
+    team: str = ""
+    direction: Direction = ""
+    fields: dict[str, str] = field(default_factory=dict)
     source: str = ""
     policy: str = ""
     unavailable: dict[str, str] = field(default_factory=dict)
@@ -333,6 +338,10 @@ class Session:
                 channels=info.channels,
                 agent_id=info.agent_id,
                 notice_given=info.notice_given,
+                queue=info.queue,
+                team=info.team,
+                direction=info.direction,
+                fields=info.fields,
                 source=info.source,
                 policy=info.policy,
                 unavailable=info.unavailable,

@@ -201,6 +201,7 @@ class View:
     """n: number of the last event. now_ms: audio heard. advice: the latest alert that still stands raised.
 
     unavailable: measure to the reason why this call cannot have it. warnings: what is wrong with the source.
+    queue, team, direction, fields: what the phone system says of the call.
     attribution: how it is known who speaks. non_talk_ms: hold, and silences of both over 3 s
     outside redacted stretches. hold_ms: on hold. rejected: utterances whose text was refused, or a part of it.
     refused: those by reason.
@@ -211,6 +212,10 @@ class View:
     policy: str = ""
     source: str = ""
     notice_given: str = ""
+    queue: str = ""
+    team: str = ""
+    direction: ev.Direction = ""
+    fields: dict[str, str] = field(default_factory=dict)
     state: str = "waiting"
     ended_because: str | None = None
     n: int = 0

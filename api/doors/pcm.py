@@ -23,7 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from starlette.websockets import WebSocketDisconnect
 
 from api.calls import Desk, new_id
+from api.metadata import Metadata
 from api.metrics import Metrics
+from api.problems import first_problem
 from api.routes.deps import Bringer, TheDesk
 from api.sockets import until_one_ends
 from pipeline.channel import MONO, TWO_CHANNEL, Channel
@@ -47,7 +49,7 @@ class _Said(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Start(_Said):
+class Start(Metadata):
     """rate: Hz. channels: in the order of the samples. position: of the first sample, in source samples."""
 
     type: Literal["start"]
@@ -55,8 +57,6 @@ class Start(_Said):
     format: Literal["s16le"]
     channels: tuple[Channel, ...] = Field(min_length=1, max_length=2)
     call_id: str = ""
-    agent_id: str = Field(default="", max_length=100)
-    notice_given: str = Field(default="", max_length=500)
     position: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -68,13 +68,8 @@ class Start(_Said):
     @property
     def info(self) -> CallInfo:
         """One channel is one unknown speaker, whatever it is called: who speaks on it cannot be told apart."""
-        return CallInfo(
-            call_id=self.call_id or new_id(),
-            channels=TWO_CHANNEL if len(self.channels) == 2 else MONO,
-            agent_id=self.agent_id,
-            notice_given=self.notice_given,
-            source="door pcm",
-        )
+        channels = TWO_CHANNEL if len(self.channels) == 2 else MONO
+        return self.call(self.call_id or new_id(), channels, source="door pcm")
 
 
 class Position(_Said):
@@ -186,7 +181,7 @@ async def _start(socket: WebSocket) -> Start:
     try:
         return Start.model_validate_json(message["text"])
     except ValidationError as error:
-        raise BadInput(_line(error)) from None
+        raise BadInput(first_problem(error)) from None
 
 
 async def _call(socket: WebSocket, desk: Desk, start: Start) -> None:
@@ -248,11 +243,4 @@ def _parse(text: str) -> Later:
     try:
         return _LATER.validate_json(text)
     except ValidationError as error:
-        raise BadInput(_line(error)) from None
-
-
-def _line(error: ValidationError) -> str:
-    """The first problem, without what was sent: that may be private."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+        raise BadInput(first_problem(error)) from None

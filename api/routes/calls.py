@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 from api.calls import Desk, new_id
 from api.doors.upload import AgentChannel, receive
 from api.hub import stored
+from api.metadata import given
 from api.routes.deps import Answerer, Bringer, CallId, Deleter, Folder, Mender, Seer, TheDesk
 from api.store import AlertRow, CallRow, NoteRow, State
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
-from pipeline.events import Event
+from pipeline.events import Direction, Event
 from pipeline.inputs import Mark, MarkKind
-from pipeline.session import CallInfo
 from pipeline.view import View
 
 router = APIRouter(tags=["calls"])
@@ -57,6 +57,10 @@ class Summary(BaseModel):
     policy: str
     source: str
     notice_given: str
+    queue: str
+    team: str
+    direction: Direction
+    fields: dict[str, str]
     alerts: int
     interruptions: int
     overlaps: int
@@ -147,6 +151,10 @@ async def bring(
     agent_id: Annotated[str, Form(max_length=100)] = "",
     agent_channel: Annotated[AgentChannel, Form()] = "left",
     notice_given: Annotated[str, Form(max_length=500)] = "",
+    queue: Annotated[str, Form(max_length=100)] = "",
+    team: Annotated[str, Form(max_length=100)] = "",
+    direction: Annotated[Direction, Form()] = "",
+    fields: Annotated[str, Form(max_length=20_000, description="Further fields: a JSON object of texts")] = "",
 ) -> Response:
     """Upload a recording: one stereo or mono file, or two mono files of one call (the agent's first).
 
@@ -154,19 +162,15 @@ async def bring(
     """
     if len(file) > 2:
         raise BadInput(f"expected one file, or two mono files of one call, got {len(file)}")
+    about = given(
+        agent_id=agent_id, notice_given=notice_given, queue=queue, team=team, direction=direction, fields=fields
+    )
     files = [(each.filename or "recording", each.file) for each in file]
     call_id = call_id or new_id()
     if desk.archive.exists(call_id):
         return _taken(call_id)
     received = await run_in_threadpool(receive, files, agent_channel)
-    info = CallInfo(
-        call_id=call_id,
-        channels=received.recording.channels,
-        agent_id=agent_id,
-        notice_given=notice_given,
-        source="upload",
-        warnings=received.warnings,
-    )
+    info = about.call(call_id, received.recording.channels, source="upload", warnings=received.warnings)
     await desk.analyse(info, received)
     return JSONResponse({"call_id": call_id}, 202, {"Location": f"/calls/{call_id}"})
 
