@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from api.calls import Desk
+from api.policy import Role
 from api.routes.calls import PROBLEMS
-from api.routes.deps import Measurer, TheDesk
+from api.routes.deps import Measurer, Seer, TheDesk
 from models.protocols import Identity
 
 router = APIRouter(tags=["status"])
@@ -32,6 +33,14 @@ class Health(BaseModel):
     drafts_off: bool
 
 
+class Me(BaseModel):
+    """Who asks. name: the agent's id, or what the settings call the supervisor. policy: of this server."""
+
+    role: Role
+    name: str
+    policy: str
+
+
 @router.get("/health", responses={503: {"model": Health}})
 def health(request: Request) -> Response:
     """200 when calls can be taken, else 503. Open to all: it names no call and nobody."""
@@ -47,6 +56,12 @@ def health(request: Request) -> Response:
         drafts_off=load is not None and not load.drafts,
     )
     return JSONResponse(state.model_dump(mode="json"), 200 if desk.ready else 503)
+
+
+@router.get("/me", responses={status: PROBLEMS[status] for status in (401, 403, 503)})
+def me(desk: TheDesk, who: Seer) -> Me:
+    """Whose login this is: what a page needs to know before it shows anything."""
+    return Me(role=who.role, name=who.name, policy=desk.settings.policy.name)
 
 
 @router.get("/metrics", responses={401: PROBLEMS[401], 403: PROBLEMS[403], 503: PROBLEMS[503]}, response_class=Response)

@@ -45,6 +45,7 @@ def test_every_route_is_described(client: LocalClient) -> None:
         "/calls/{call_id}/alerts/{alert}/ack",
         "/calls/{call_id}/alerts/{alert}/dismiss",
         "/health",
+        "/me",
         "/metrics",
     }
 
@@ -53,7 +54,7 @@ def test_what_cannot_be_used_is_400_everywhere(client: LocalClient) -> None:
     schema = client.get("/openapi.json").json()
     answers = [set(each["responses"]) for path in schema["paths"].values() for each in path.values()]
     assert not any("422" in each for each in answers)
-    assert sum("400" in each for each in answers) >= len(answers) - 2
+    assert sum("400" in each for each in answers) >= len(answers) - 3
     assert "HTTPValidationError" not in schema["components"]["schemas"]
 
 
@@ -69,7 +70,8 @@ def test_answers_are_as_described(client: LocalClient) -> None:
 
 
 def test_nothing_makes_it_stumble(client: LocalClient) -> None:
-    schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
+    described = client.get("/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(described)
     seen: list[tuple[str, int]] = []
 
     for found in schema.get_all_operations():
@@ -95,4 +97,4 @@ def test_nothing_makes_it_stumble(client: LocalClient) -> None:
             assert answer.status_code < 500
 
         stays_up()
-    assert len({path for path, _ in seen}) == 13
+    assert {path for path, _ in seen} == set(described["paths"])

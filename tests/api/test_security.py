@@ -141,6 +141,7 @@ GUARDED = [
     ("POST", "/calls/bob-1/alerts/1/ack"),
     ("POST", "/calls/bob-1/alerts/1/dismiss"),
     ("GET", "/metrics"),
+    ("GET", "/me"),
     ("GET", "/overlay"),
     ("GET", "/"),
 ]
@@ -284,6 +285,12 @@ def test_a_session_ends_after_a_shift_and_the_oldest_goes_first(monkeypatch: pyt
     assert keyring._session(second) == keyring._session(third) == LOCAL
     now = SESSION_S
     assert keyring._session(second) is None
+
+
+def test_a_page_learns_who_looks_at_it(client: TestClient) -> None:
+    known = client.get("/me", headers=bearer("bob-token")).json()
+    assert (known["role"], known["name"], known["policy"]) == ("agent", "bob", "standard")
+    assert client.get("/me", headers=bearer("s-token")).json()["role"] == "supervisor"
 
 
 def test_an_agents_home_is_the_own_overlay(client: TestClient) -> None:

@@ -6,6 +6,20 @@ const customer = 'Customer'
 
 export const strings = {
   product: 'calmline',
+  ui: {
+    home: 'calmline: first page',
+    skip: 'To the content',
+    pages: 'Pages',
+    place: { wall: 'Live', room: 'Calls', trends: 'Trends', overlay: 'Overlay' },
+    role: { supervisor: 'Supervisor', agent: 'Agent', door: 'Sender' },
+    theme: { system: 'Colours: as the system', light: 'Colours: light', dark: 'Colours: dark' },
+    offline: 'No network. What you see may be old; it is tried again by itself.',
+    unreachable: 'The server does not answer. Is it running?',
+    refused: (status: number) => `The server refused this (${status}).`,
+    loading: 'Loading',
+    failed: 'That did not work',
+    again: 'Try again',
+  },
   state: {
     ask: 'Whose calls?',
     connecting: 'Connecting',
