@@ -16,6 +16,7 @@ from typing import Literal, TypeVar, cast
 import structlog
 
 from api import notes
+from api.claims import Claims
 from api.config import Config
 from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
@@ -77,6 +78,7 @@ class Desk:
         self.uploads = Uploads(
             self._bulk("uploads"), self.settings.words.nominal_delay_s, self._analysed, self.metrics.took
         )
+        self.claims = Claims(self.command)
         self.swaps = Swaps(engines, self._bulk("swaps"), self._swapped)
         self.store = Store(store_url or Store.beside(config.calls_folder))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -217,7 +219,11 @@ class Desk:
         elif alert not in topic.alerts:
             raise NotFound(f"call {folder.path.name} has no alert {alert}")
         else:
-            self._live(folder.path.name).admit(Command(kind=kind, alert=alert, by=who.name))
+            self.command(folder.path.name, Command(kind=kind, alert=alert, by=who.name))
+
+    def command(self, call_id: str, command: Command) -> None:
+        """Let a command into a live call. Raises Conflict when it is not live, or too many wait."""
+        self._live(call_id).admit(command)
 
     async def _label(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
         call_id = folder.path.name
@@ -253,6 +259,7 @@ class Desk:
 
     def ended(self, live: LiveCall) -> None:
         self.hub.ended(live)
+        self.claims.forget(live.call_id)
         _log.info("call ended", call_id=live.call_id)
 
     async def _analysed(self, call_id: str) -> None:

@@ -23,6 +23,8 @@ class May(StrEnum):
     DELETE = auto()
     MEND = auto()
     """Exchange the parties of a stored call."""
+    CLAIM = auto()
+    """Look after a live call."""
     BRING = auto()
     """Open a door, upload a recording."""
     MEASURE = auto()

@@ -301,6 +301,7 @@ class Score:
 
 AlertState = Literal["raised", "acknowledged", "cleared"]
 Severity = Literal["note", "coach", "critical"]
+Party = Literal["agent", "supervisor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +309,7 @@ class Alert:
     """One step of an alert's life. of: the event that raised it (None in that event itself).
 
     advice: at most six words, read by the agent. detail: one sentence more. practice: number in the playbook.
-    reason: why this step was taken. evidence: event numbers.
+    reason: why this step was taken. evidence: event numbers. to: whom it calls.
     """
 
     type: Literal["alert"] = "alert"
@@ -323,6 +324,28 @@ class Alert:
     practice: int
     evidence: tuple[int, ...]
     of: int | None = None
+    to: tuple[Party, ...] = ("agent",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A supervisor looks after the call from here on. taken_from: who did until now; empty when nobody."""
+
+    type: Literal["claimed"] = "claimed"
+    span: Span
+    at: int
+    by: str
+    taken_from: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The supervisor who looked after the call has let it go."""
+
+    type: Literal["released"] = "released"
+    span: Span
+    at: int
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,6 +410,8 @@ Event = (
     | Cue
     | Score
     | Alert
+    | Claimed
+    | Released
     | Outcome
     | Gap
     | Fault

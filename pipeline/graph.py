@@ -10,6 +10,7 @@ from models.protocols import Identity, PitchTracker, SpeechDetector, Transcriber
 from pipeline.channel import Channel
 from pipeline.errors import BadInput, EngineFault
 from pipeline.nodes.advice import AdviceNode
+from pipeline.nodes.claims import ClaimsNode
 from pipeline.nodes.cues import CuesNode
 from pipeline.nodes.ivr import IvrNode
 from pipeline.nodes.leak import LeakNode
@@ -120,11 +121,12 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
 
 
 def _told(info: CallInfo, settings: Settings, engines: Engines) -> list[Node]:
-    """What is made of words, spoken or written."""
+    """What is made of words, spoken or written, and of what people answer."""
     return [
         CuesNode(engines.playbook),
         ScoresNode(_scored(info), settings.scores, engines.affect),
         AdviceNode(settings.alerts, engines.playbook),
+        ClaimsNode(),
     ]
 
 

@@ -71,12 +71,15 @@ class EngineResult:
     fault: str | None = None
 
 
-CommandKind = Literal["acknowledge", "dismiss", "snooze", "claim"]
+CommandKind = Literal["acknowledge", "dismiss", "snooze", "claim", "release"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What a person asks. alert: number of the event that raised it, where the command is about one."""
+    """What a person asks. alert: number of the event that raised it, where the command is about one.
+
+    claim, release: a supervisor looks after the call from here on, or no longer.
+    """
 
     type: Literal["command"] = "command"
     kind: CommandKind

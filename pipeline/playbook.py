@@ -16,7 +16,7 @@ from pipeline.channel import Channel
 from pipeline.cuebook import CueBook, load_cues
 from pipeline.cues import Finder
 from pipeline.errors import BadInput
-from pipeline.events import ScoreKind, Severity
+from pipeline.events import Party, ScoreKind, Severity
 from pipeline.settings import Cues, Section
 
 
@@ -88,7 +88,10 @@ Trigger = Annotated[
 
 
 class Advice(Section):
-    """What the agent reads, for which evidence. kind: of the alert that carries it. text: at most six words."""
+    """What the agent reads, for which evidence. kind: of the alert that carries it. text: at most six words.
+
+    to: whom the alert calls.
+    """
 
     kind: str
     practice: int
@@ -96,11 +99,16 @@ class Advice(Section):
     text: str
     detail: str
     when: Trigger
+    to: tuple[Party, ...] = ("agent",)
 
     @model_validator(mode="after")
     def _short(self) -> "Advice":
         if len(self.text.split()) > 6:
             raise ValueError(f"advice {self.kind!r}: {self.text!r} is longer than six words")
+        if self.severity == "critical" and "supervisor" not in self.to:
+            raise ValueError(
+                f'advice {self.kind!r} is critical; a supervisor must hear of it: to = ["agent", "supervisor"]'
+            )
         return self
 
 

@@ -108,6 +108,10 @@ class Reducer:
             case ev.Fault():
                 fault = FaultView(ms=ms(event.at), part=event.part, message=event.message, fatal=event.fatal)
                 self._add(view.faults, fault)
+            case ev.Claimed():
+                view.claimed_by = event.by
+            case ev.Released():
+                view.claimed_by = None
             case ev.Outcome():
                 pass
             case ev.CallEnded():
@@ -344,4 +348,5 @@ def _alert(n: int, event: ev.Alert) -> AlertView:
         reason=event.reason,
         cleared_because=None,
         evidence=list(event.evidence),
+        to=list(event.to),
     )

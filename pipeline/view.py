@@ -178,6 +178,7 @@ class AlertView:
     reason: str
     cleared_because: str | None
     evidence: list[int]
+    to: list[ev.Party] = field(default_factory=lambda: ["agent"])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -204,7 +205,7 @@ class View:
     queue, team, direction, fields: what the phone system says of the call.
     attribution: how it is known who speaks. non_talk_ms: hold, and silences of both over 3 s
     outside redacted stretches. hold_ms: on hold. rejected: utterances whose text was refused, or a part of it.
-    refused: those by reason.
+    refused: those by reason. claimed_by: the supervisor who looks after the call, None when nobody does.
     """
 
     call_id: str = ""
@@ -218,6 +219,7 @@ class View:
     fields: dict[str, str] = field(default_factory=dict)
     state: str = "waiting"
     ended_because: str | None = None
+    claimed_by: str | None = None
     n: int = 0
     now_ms: int = 0
     duration_s: float = 0.0

@@ -50,6 +50,7 @@ COLUMNS: dict[str, str] = {
     "practice": "int",
     "cleared_because": "text",
     "evidence": "numbers",
+    "to": "names",
     "confidence": "float",
     "delay_ms": "int",
     "gain_db": "float",
@@ -76,6 +77,7 @@ COLUMNS: dict[str, str] = {
     "non_talk_ms": "int",
     "hold_ms": "int",
     "rejected": "int",
+    "claimed_by": "text",
 }
 """Every column and its type. A time is in milliseconds since the start of the call; a moment begins where it ends."""
 
@@ -128,6 +130,7 @@ def parquet(reading: Reading) -> bytes:
         "float": pa.float64(),
         "bool": pa.bool_(),
         "numbers": pa.list_(pa.int64()),
+        "names": pa.list_(pa.string()),
         "parts": pa.map_(pa.string(), pa.float64()),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
@@ -169,6 +172,7 @@ def _call(reading: Reading) -> Iterator[Row]:
         "non_talk_ms": view.non_talk_ms,
         "hold_ms": view.hold_ms,
         "rejected": view.rejected,
+        "claimed_by": view.claimed_by,
     }
 
 

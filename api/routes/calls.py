@@ -45,7 +45,10 @@ class Accepted(BaseModel):
 
 
 class Summary(BaseModel):
-    """One line of the list. wpm, talk_ms: by channel. peak_anger, peak_tension: 0-1, null where not computed."""
+    """One line of the list. wpm, talk_ms: by channel. peak_anger, peak_tension: 0-1, null where not computed.
+
+    claimed_by: the supervisor who looks after a live call, else null.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -70,6 +73,7 @@ class Summary(BaseModel):
     peak_tension: float | None
     wpm: dict[Channel, float | None]
     talk_ms: dict[Channel, int]
+    claimed_by: str | None = None
 
 
 class Calls(BaseModel):
@@ -194,7 +198,7 @@ def calls(
             return Calls(calls=[], total=0)
         agent_id = who.only_agent
     rows, total = desk.store.page(agent_id, limit, offset)
-    return Calls(calls=[Summary.model_validate(desk.current(row)) for row in rows], total=total)
+    return Calls(calls=[_summary(desk, desk.current(row)) for row in rows], total=total)
 
 
 @router.get("/calls/{call_id}", responses=PROBLEMS)
@@ -204,9 +208,14 @@ def call(desk: TheDesk, folder: Folder) -> Detail:
     return _detail(desk, desk.current(desk.store.get(call_id)), desk.store.alerts(call_id), desk.store.notes(call_id))
 
 
+def _summary(desk: Desk, row: CallRow) -> Summary:
+    summary = Summary.model_validate(row)
+    return summary.model_copy(update={"claimed_by": desk.claims.by(row.id)})
+
+
 def _detail(desk: Desk, row: CallRow, alerts: Sequence[AlertRow], notes: Sequence[NoteRow]) -> Detail:
     detail = Detail(
-        **Summary.model_validate(row).model_dump(),
+        **_summary(desk, row).model_dump(),
         progress=desk.progress(row.id),
         raised=[AlertLine.model_validate(alert) for alert in alerts],
         notes=[NoteLine.model_validate(note) for note in notes],

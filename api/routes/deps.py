@@ -25,6 +25,7 @@ def desk(connection: HTTPConnection) -> Desk:
 TheDesk = Annotated[Desk, Depends(desk)]
 Seer = Annotated[Who, Depends(require(May.SEE))]
 Answerer = Annotated[Who, Depends(require(May.ANSWER))]
+Claimer = Annotated[Who, Depends(require(May.CLAIM))]
 Deleter = Annotated[Who, Depends(require(May.DELETE))]
 Mender = Annotated[Who, Depends(require(May.MEND))]
 Bringer = Annotated[Who, Depends(require(May.BRING))]

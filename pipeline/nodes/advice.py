@@ -118,4 +118,5 @@ class _Life:
             practice=self.advice.practice,
             evidence=self.evidence,
             of=of,
+            to=self.advice.to,
         )

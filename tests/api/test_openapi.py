@@ -39,6 +39,7 @@ def test_every_route_is_described(client: LocalClient) -> None:
         "/calls/{call_id}/events",
         "/calls/{call_id}/audio",
         "/calls/{call_id}/marks",
+        "/calls/{call_id}/claim",
         "/calls/{call_id}/swap",
         "/calls/{call_id}/export",
         "/calls/{call_id}/report",

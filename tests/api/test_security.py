@@ -137,6 +137,8 @@ GUARDED = [
     ("GET", "/calls/bob-1/audio"),
     ("POST", "/calls/bob-1/marks"),
     ("POST", "/calls/bob-1/swap"),
+    ("POST", "/calls/bob-1/claim"),
+    ("DELETE", "/calls/bob-1/claim"),
     ("GET", "/calls/bob-1/export?format=csv"),
     ("POST", "/calls/bob-1/alerts/1/ack"),
     ("POST", "/calls/bob-1/alerts/1/dismiss"),
