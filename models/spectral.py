@@ -1,15 +1,12 @@
-"""Shape of the spectrum within the telephone band, 300-3400 Hz: how hard a voice works.
+"""The balance of the spectrum within the telephone band, 300-3400 Hz: how hard a voice works.
 
-Vocal effort and hot anger move energy upwards: alpha ratio up, Hammarberg index down, slope flatter.
-The features follow eGeMAPS (Eyben et al., IEEE Trans. Affective Computing 7(2), 2016) in spirit; its bands reach from
-50 to 5000 Hz, which no G.711 call carries, so each band here is cut to what a line passes and is named with the
-feature.
+Vocal effort and hot anger move energy upwards. The alpha ratio is that of eGeMAPS (Eyben et al., IEEE Trans. Affective
+Computing 7(2), 2016) in spirit; its bands reach from 50 to 5000 Hz, which no G.711 call carries, so they are cut to
+what a line passes. What the scores measure of a spectrum is in ``models.timbre``.
 
 numpy computes the spectrum, not librosa: the first ``librosa.stft`` of a process takes about 4 s (it imports numba and
 scipy.signal), the first call here under 10 ms. The tests hold the result against ``librosa.stft``.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,10 +19,10 @@ RATE = 16_000
 FRAME = 512
 """Samples a frame: 32 ms, 31.25 Hz a bin."""
 HOP = 256
-LOW, MIDDLE, UPPER, HIGH = 300.0, 1000.0, 2000.0, 3400.0
-"""Hz: the edges of the telephone band, the split of the alpha ratio (1000) and of the Hammarberg index (2000)."""
+LOW, MIDDLE, HIGH = 300.0, 1000.0, 3400.0
+"""Hz: the edges of the telephone band, and the split of the alpha ratio."""
 QUIET_DBFS = -80.0
-"""A block under this level is line noise and quantisation and has no shape."""
+"""A block under this level is line noise and quantisation and has no balance."""
 
 Power = NDArray[np.float64]
 
@@ -34,46 +31,16 @@ _FREQUENCIES: Power = np.arange(FRAME // 2 + 1, dtype=np.float64) * (RATE / FRAM
 _HANN: Samples = np.hanning(FRAME + 1)[:-1].astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SpectralShape:
-    """One block's shape; none of it depends on the level. Each figure is worked out when it is asked for.
+def alpha_ratio_db(samples: Samples) -> float | None:
+    """Energy in 1000-3400 Hz over energy in 300-1000 Hz, dB: rises with vocal effort, whatever the level.
 
-    power: float64 (257,), from ``long_term_power``.
-    """
-
-    power: Power
-
-    @property
-    def alpha_ratio_db(self) -> float:
-        """Energy in 1000-3400 Hz over energy in 300-1000 Hz, dB. Rises with vocal effort."""
-        return _db(_band(self.power, MIDDLE, HIGH).sum() / _band(self.power, LOW, MIDDLE).sum())
-
-    @property
-    def hammarberg_db(self) -> float:
-        """Strongest bin in 300-2000 Hz over strongest bin in 2000-3400 Hz, dB. Falls with vocal effort."""
-        return _db(_band(self.power, LOW, UPPER).max() / _band(self.power, UPPER, HIGH).max())
-
-    @property
-    def slope_db_per_khz(self) -> float:
-        """Regression line through the dB spectrum of 300-3400 Hz. Flatter (nearer 0) with vocal effort."""
-        khz = _band(_FREQUENCIES, LOW, HIGH) / 1000.0
-        return float(np.polyfit(khz, 10.0 * np.log10(_band(self.power, LOW, HIGH)), 1)[0])
-
-    @property
-    def centroid_hz(self) -> float:
-        """Energy-weighted mean frequency of 300-3400 Hz, Hz. Rises with vocal effort."""
-        return float(np.average(_band(_FREQUENCIES, LOW, HIGH), weights=_band(self.power, LOW, HIGH)))
-
-
-def spectral_shape(samples: Samples) -> SpectralShape | None:
-    """The shape of the long-term spectrum of ``samples``, or None if they are under 32 ms or under ``QUIET_DBFS``.
-
-    samples: float32 (n,), 16 kHz. The power spectra of 32 ms Hann frames, one every 16 ms, are averaged before
-    anything is taken from them: loud frames count most, pauses hardly. About 0.2 ms for 512 ms of audio.
+    samples: float32 (n,), 16 kHz; None if they are under 32 ms or under ``QUIET_DBFS``. The power spectra of 32 ms Hann
+    frames, one every 16 ms, are averaged first: loud frames count most, pauses hardly. About 0.1 ms for 512 ms.
     """
     if samples.size < FRAME or level_dbfs(samples) < QUIET_DBFS:
         return None
-    return SpectralShape(long_term_power(samples))
+    power = long_term_power(samples)
+    return float(10.0 * np.log10(_band(power, MIDDLE, HIGH) / _band(power, LOW, MIDDLE)))
 
 
 def long_term_power(samples: Samples) -> Power:
@@ -87,9 +54,5 @@ def long_term_power(samples: Samples) -> Power:
     return power + 1e-12 * (FRAME / 4) ** 2
 
 
-def _band(values: Power, low: float, high: float) -> Power:
-    return values[(low <= _FREQUENCIES) & (high > _FREQUENCIES)]
-
-
-def _db(ratio: float) -> float:
-    return float(10.0 * np.log10(ratio))
+def _band(power: Power, low: float, high: float) -> float:
+    return float(power[(low <= _FREQUENCIES) & (high > _FREQUENCIES)].sum())

@@ -131,6 +131,14 @@ class WhisperTranscriber:
         nothing = Transcript("", (), self._language if self._language != "auto" else "", 1.0, 0.0, 0.0)
         return [next(answers) if samples.size >= HOP else nothing for samples in batch]
 
+    def pooled(self, samples: Samples) -> NDArray[np.float32]:
+        """Mean, then spread, of the encoder's output over one utterance, float32 (2 d,): what a scorer gets of it.
+
+        Nothing is decoded. samples: as of ``transcribe``; raises ModelError as it does.
+        """
+        states = self._states([samples], self._checked([samples]) // HOP)
+        return Heard(samples, states[0], "", 0.0, [], "", 0.0, 0.0).pooled
+
     def _checked(self, batch: Sequence[Samples]) -> int:
         """The one context of a batch in samples."""
         for number, samples in enumerate(batch, start=1):

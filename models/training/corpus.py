@@ -9,7 +9,7 @@ from pathlib import Path
 from models.training.errors import TrainingError
 
 REQUIRED = ("path", "corpus", "speaker", "emotion")
-"""Columns that a table must have; ``sex``, ``intensity`` and ``seconds`` are read where they are, others ignored."""
+"""Columns that a table must have; ``sex`` is read where it is, others are ignored."""
 EMOTIONS = ("anger", "neutral", "calm", "sad", "happy", "fear", "disgust", "surprise", "other")
 """The labels. A closed list, because a misspelt ``angry`` would otherwise be learnt as an example of no anger."""
 CALM = frozenset({"neutral", "calm", "sad"})
@@ -23,7 +23,7 @@ and ``other`` lie on neither side, and are left out where arousal or tension is 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One person, one emotion. digest: SHA-256 of the file. sex, intensity: empty where the table does not say."""
+    """One person, one emotion. digest: SHA-256 of the file. sex: empty where the table does not say."""
 
     file: Path
     corpus: str
@@ -31,7 +31,6 @@ class Clip:
     emotion: str
     digest: str
     sex: str = ""
-    intensity: str = ""
 
     @property
     def who(self) -> str:
@@ -81,7 +80,7 @@ def _clip(table: Path, line: int, row: Mapping[str, str | None]) -> Clip:
     file = table.parent / values["path"]
     if not file.is_file():
         raise TrainingError(f"{table}, line {line}: there is no file {file}")
-    own = {name: values.get(name, "") for name in ("corpus", "speaker", "emotion", "sex", "intensity")}
+    own = {name: values.get(name, "") for name in ("corpus", "speaker", "emotion", "sex")}
     return Clip(file=file, digest=hashlib.sha256(file.read_bytes()).hexdigest(), **own)
 
 

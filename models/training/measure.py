@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from models import descriptors, mel, timbre, voice
 from models.hearing import Heard
-from models.mel import HOP
 from models.pitch import SwiftF0Tracker
 from models.protocols import PitchTracker, Samples
 from models.whisper import WhisperTranscriber
@@ -53,9 +52,7 @@ class Encoder:
         self.key = f"encoder/{transcriber.identity.sha256[:16]}/{_digest(POOLED + _source(mel))}"
 
     def __call__(self, samples: Samples) -> Row:
-        frames = self._transcriber.context(len(samples)) // HOP
-        states = self._transcriber._states([samples], frames)
-        return Heard(samples, states[0], "", 0.0, [], "", 0.0, 0.0).pooled
+        return self._transcriber.pooled(samples)
 
 
 def _source(module: ModuleType) -> str:

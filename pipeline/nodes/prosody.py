@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.descriptors import HOP
 from models.loudness import level_dbfs
 from models.protocols import PitchStream, PitchTrack, PitchTracker, Samples
-from models.spectral import spectral_shape
+from models.spectral import alpha_ratio_db
 from pipeline.baseline import Baseline
 from pipeline.channel import Channel
 from pipeline.events import Prosody, SpeechEnded, SpeechStarted
@@ -82,10 +82,10 @@ class ProsodyNode:
         audio, doubted = voice.take(count)
         track = voice.pitch(audio, last=last)
         features = None if track is None else voice.window.take(audio, track, doubted=doubted)
-        shape = None if doubted else spectral_shape(audio)
-        if shape is None:
+        balance = None if doubted else alpha_ratio_db(audio)
+        if balance is None:
             return
-        level, alpha = level_dbfs(audio), shape.alpha_ratio_db if voice.quality else None
+        level, alpha = level_dbfs(audio), balance if voice.quality else None
         f0, spread, voiced = _pitch(track)
         moves = voice.compare(level, f0, alpha, span.seconds)
         number = tick.emit(

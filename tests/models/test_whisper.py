@@ -119,6 +119,15 @@ def test_a_draft_is_text_alone(say: Callable[[str], Samples]) -> None:
     assert len(scorer.asked) == 1
 
 
+def test_what_a_scorer_gets_can_be_had_without_words(speech: Samples) -> None:
+    scorer = Scorer()
+    whisper = engine(scorer=scorer)
+    one(whisper, speech)
+    np.testing.assert_array_equal(whisper.pooled(speech), scorer.asked[0])
+    with pytest.raises(ModelError, match="no numbers"):
+        whisper.pooled(np.full(RATE, np.nan, np.float32))
+
+
 def test_answers_several_threads_at_once(whisper: WhisperTranscriber, speech: Samples) -> None:
     expected = whisper.transcribe([speech])
     with ThreadPoolExecutor(3) as pool:
