@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     def limit(scope: Scope) -> int:
         return upload if (scope["method"], scope["path"]) == ("POST", "/calls") else SMALL
 
-    app.add_middleware(BodyLimit, limit=limit)
+    refused = partial(app.state.desk.metrics.refused, "upload_size")
+    app.add_middleware(BodyLimit, limit=limit, refused=refused)
     app.add_middleware(Gate, server=config.server)
     app.add_middleware(RequestLog)
     return app

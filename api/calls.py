@@ -18,6 +18,7 @@ import structlog
 from api import notes
 from api.claims import Claims
 from api.config import Config
+from api.doors.limits import Admission, Guard
 from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
 from api.mask import Mask
@@ -75,6 +76,8 @@ class Desk:
         self.hub = Hub(config.server.page_queue_kb * 1024)
         self.switchboard = Switchboard(self._record, self.pool, self)
         self.metrics = Metrics(lambda: len(self.in_progress), self.pool, self.archive.size)
+        self.limits = config.limits
+        self.admission = Admission(config.limits, self.metrics.refused)
         self.uploads = Uploads(
             self._bulk("uploads"), self.settings.words.nominal_delay_s, self._analysed, self.metrics.took
         )
@@ -120,18 +123,24 @@ class Desk:
     async def open(self, info: CallInfo) -> AsyncIterator[LiveCall]:
         """A live call: in the list before the block begins, finished there when it is left.
 
-        Raises Conflict when the id is taken, BadInput when it cannot be one, StorageFault when the disk is full.
+        Raises Refused when there are too many, Conflict when the id is taken, BadInput when it cannot be one,
+        StorageFault when the disk is full.
         """
         self._check_ready()
         opened = False
-        try:
-            async with self.switchboard.open(info) as live:
-                opened = True
-                await self.project(info.call_id, "live")
-                yield live
-        finally:
-            if opened:
-                await self.project(info.call_id)
+        with self.admission.call():
+            try:
+                async with self.switchboard.open(info) as live:
+                    opened = True
+                    await self.project(info.call_id, "live")
+                    yield live
+            finally:
+                if opened:
+                    await self.project(info.call_id)
+
+    def guard(self) -> Guard:
+        """The limits of one more connection."""
+        return Guard(self.limits, self.metrics.refused)
 
     async def analyse(self, info: CallInfo, received: Received) -> None:
         """Take an uploaded recording in. Raises as ``open`` does, and Busy; the recording is dropped then."""

@@ -60,6 +60,23 @@ class Server(Section):
     """Whether views, pages and reports show "f***". Journals, exports, ``--json`` and ``/events`` always have all."""
 
 
+class Limits(Section):
+    """What the doors take. Whatever is over it is refused with one line, and counted in calmline_refused_total."""
+
+    calls: int = Field(default=0, ge=0, le=10_000)
+    """Live calls at once; 0: ten a core and 24 at most, which is what the machine carries with words. A call too many
+    would make all of them late."""
+    frame_kb: int = Field(default=1024, ge=16, le=16_384)
+    """Kilobytes (1024 bytes) of one message: 5 s of two channels at 48 kHz; all of it is held in memory."""
+    messages_per_s: int = Field(default=1000, ge=50, le=100_000)
+    """Messages a second of one connection, over two seconds: 20 times what 20 ms packets of one stream need. Each costs
+    the server the same, however small."""
+    idle_s: float = Field(default=60.0, ge=5.0, le=3600.0)
+    """Seconds without any message after which a connection counts as dead: phone systems send audio or pings always."""
+    longest_s: float = Field(default=14_400.0, ge=60.0, le=86_400.0)
+    """Seconds of one call, by its audio or by the clock: four hours is no call, but a line left open."""
+
+
 class Config(BaseSettings):
     """The whole tree, as a file or the environment spells it. ``policy`` may be a preset's name."""
 
@@ -77,6 +94,7 @@ class Config(BaseSettings):
     storage: machine.Storage = machine.Storage()
     policy: machine.Policy | str = machine.Policy()
     server: Server = Server()
+    limits: Limits = Limits()
 
     @property
     def settings(self) -> Settings:

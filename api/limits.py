@@ -9,11 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """ASGI: 413 for a body beyond ``limit(scope)`` bytes."""
+    """ASGI: 413 for a body beyond ``limit(scope)`` bytes. refused: told of each."""
 
-    def __init__(self, app: ASGIApp, limit: Callable[[Scope], int]) -> None:
+    def __init__(self, app: ASGIApp, limit: Callable[[Scope], int], refused: Callable[[], None]) -> None:
         self._app = app
         self._limit = limit
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -22,6 +23,7 @@ class BodyLimit:
         limit, read = self._limit(scope), 0
         stated = Headers(scope=scope).get("content-length", "0")
         if not stated.isdecimal() or int(stated) > limit:
+            self._refused()
             await JSONResponse({"detail": _too_large(limit)}, 413)(scope, receive, send)
             return
 
@@ -30,6 +32,7 @@ class BodyLimit:
             message = await receive()
             read += len(message.get("body", b""))
             if read > limit:
+                self._refused()
                 raise HTTPException(413, _too_large(limit))
             return message
 

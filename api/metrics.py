@@ -77,6 +77,7 @@ class Metrics:
         self._late = Counter("calmline_late_words", "Utterances whose words came late", registry=registry)
         self._door = Counter("calmline_door_bytes", "Bytes of audio received", ["door"], registry=registry)
         self._pages = Counter("calmline_page_disconnects", "Pages gone, by reason", ["reason"], registry=registry)
+        self._refused = Counter("calmline_refused", "What was over a limit, by reason", ["reason"], registry=registry)
         self._words = Histogram(
             "calmline_words_latency_seconds",
             "From the end of an utterance until its words were known",
@@ -107,6 +108,10 @@ class Metrics:
     def received(self, door: str, count: int) -> None:
         """Bytes of audio came through a door."""
         self._door.labels(door).inc(count)
+
+    def refused(self, reason: str) -> None:
+        """Something was over a limit: see ``api.doors.limits``."""
+        self._refused.labels(reason).inc()
 
     def page_gone(self, reason: str) -> None:
         """reason: ``slow`` (closed by us), ``left`` or ``ended``."""

@@ -72,7 +72,7 @@ def served(*arguments: str) -> Iterator[Server]:
         home = Path(name)
         port = _free_port()
         command = [sys.executable, "-m", "benchmarks.served", "serve", "--port", str(port), *arguments]
-        environment = {**os.environ, "CALMLINE_STORAGE__FOLDER": str(home / "calls")}
+        environment = {**os.environ, "CALMLINE_STORAGE__FOLDER": str(home / "calls"), "CALMLINE_LIMITS__CALLS": "1000"}
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         server = Server(process, home / "calls", f"127.0.0.1:{port}")

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.calls import DRAIN_S
-from api.config import Server
+from api.config import Limits, Server
 from pipeline.errors import BadInput
 
 PING_S = 20.0
@@ -91,6 +91,7 @@ async def _listening(app: FastAPI, listener: socket.socket, server: Server) -> A
 
 
 def _configured(app: FastAPI, server: Server) -> uvicorn.Config:
+    limits: Limits = app.state.desk.limits
     tls: dict[str, Any] = {"ssl_certfile": server.tls_cert, "ssl_keyfile": server.tls_key} if server.tls_cert else {}
     return uvicorn.Config(
         app,
@@ -99,6 +100,8 @@ def _configured(app: FastAPI, server: Server) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        ws_max_size=2048
+        * limits.frame_kb,  # a door explains what is over its limit; this bounds what is held till then
         ws_ping_interval=PING_S,
         ws_ping_timeout=PONG_S,
         timeout_graceful_shutdown=round(DRAIN_S),

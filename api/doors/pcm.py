@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from starlette.websockets import WebSocketDisconnect
 
 from api.calls import Desk, new_id
+from api.doors.limits import Guard, Refused, Room
 from api.metadata import Metadata
 from api.metrics import Metrics
 from api.problems import first_problem
@@ -43,6 +44,15 @@ START_WITHIN_S = 10.0
 
 NAME = "pcm"
 _BAD, _OURS, _RESTART = 1008, 1011, 1012
+
+
+ENDED_BY: dict[str, str] = {
+    "frame_size": "message too large",
+    "message_rate": "too many messages",
+    "idle": "connection idle",
+    "call_length": "longest call reached",
+}
+"""Why a call ended that was over a limit."""
 
 
 class _Said(BaseModel):
@@ -95,9 +105,10 @@ _LATER: TypeAdapter[Later] = TypeAdapter(Annotated[Later, Field(discriminator="t
 class Intake:
     """One connection's audio on its way to its call."""
 
-    def __init__(self, start: Start, live: LiveCall, metrics: Metrics) -> None:
+    def __init__(self, start: Start, live: LiveCall, metrics: Metrics, guard: Guard) -> None:
         self._live = live
         self._metrics = metrics
+        self._guard = guard
         self._order = [start.channels.index(channel) for channel in TWO_CHANNEL] if len(start.channels) == 2 else [0]
         self._door = Door(live.info.channels, start.rate)
         self._rest = b""
@@ -108,11 +119,13 @@ class Intake:
         return round(seconds(self._door.heard), 3)
 
     async def listen(self, socket: WebSocket) -> None:
-        """Until ``stop``. Raises BadInput for what cannot be used, WebSocketDisconnect, Conflict after the end."""
+        """Until ``stop``.
+
+        Raises BadInput for what cannot be used, Refused over a limit, WebSocketDisconnect, Conflict after the end.
+        """
         while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code") or 1005)
+            message = await self._guard.receive(socket)
+            self._guard.heard(self.heard_s)
             data = message.get("bytes")
             if data is not None:
                 await self._audio(data)
@@ -155,13 +168,15 @@ class Intake:
 
 
 @router.websocket("/doors/pcm")
-async def pcm(socket: WebSocket, desk: TheDesk, who: Bringer) -> None:
+async def pcm(socket: WebSocket, desk: TheDesk, who: Bringer, room: Room) -> None:
     """One connection, one call. A sender that vanishes ends its call; what came is kept."""
     await socket.accept()
     try:
         await _call(socket, desk, await _start(socket))
     except WebSocketDisconnect:
         return
+    except Refused as error:
+        await _refuse(socket, str(error), error.code)
     except (BadInput, Conflict, NotFound) as error:
         await _refuse(socket, str(error), _BAD)
     except CalmlineError as error:
@@ -187,7 +202,7 @@ async def _start(socket: WebSocket) -> Start:
 async def _call(socket: WebSocket, desk: Desk, start: Start) -> None:
     async with desk.open(start.info) as live:
         await socket.send_json({"type": "started", "call_id": live.call_id})
-        intake = Intake(start, live, desk.metrics)
+        intake = Intake(start, live, desk.metrics, desk.guard())
         stopped = await _take_in(socket, live, intake)
     if stopped:
         await socket.send_json({"type": "ended", "call_id": live.call_id, "duration_s": intake.heard_s})
@@ -206,6 +221,9 @@ async def _take_in(socket: WebSocket, live: LiveCall, intake: Intake) -> bool:
         raise
     except BadInput:
         reason = "malformed message"
+        raise
+    except Refused as refused:
+        reason = ENDED_BY[refused.reason]
         raise
     finally:
         await intake.finish(reason)

@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from api.app import create_app
 from api.calls import Desk
-from api.config import Config, Server
+from api.config import Config, Limits, Server
 from pipeline.graph import Engines
 from pipeline.settings import Storage, Words
 from tests.fakes import fake_engines
@@ -59,11 +59,16 @@ def configured(calls_folder: Path) -> Callable[..., Config]:
     """A config of this test's folder; keyword arguments go to [server] unless they name a section."""
 
     def make(
-        policy: Any = "standard", storage: dict[str, Any] | None = None, words: Words | None = None, **server: Any
+        policy: Any = "standard",
+        storage: dict[str, Any] | None = None,
+        words: Words | None = None,
+        limits: Limits | None = None,
+        **server: Any,
     ) -> Config:
         return Config(
             storage=Storage(folder=str(calls_folder), **(storage or {})),
             words=words or Words(),
+            limits=limits or Limits(),
             policy=policy,
             server=Server(**server),
         )
