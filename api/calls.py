@@ -234,6 +234,10 @@ class Desk:
         """Let a command into a live call. Raises Conflict when it is not live, or too many wait."""
         self._live(call_id).admit(command)
 
+    def hush(self, call_id: str, kind: Literal["snooze", "wake"], who: Who) -> None:
+        """Withhold advice for a while, or no longer. Raises Conflict when the call is not live."""
+        self._live(call_id).admit(Command(kind=kind, by=who.name))
+
     async def _label(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
         call_id = folder.path.name
         if call_id in self.uploads.jobs or call_id in self.swaps.jobs:

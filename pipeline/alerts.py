@@ -27,10 +27,11 @@ class Reason(StrEnum):
     FADED = "faded"
     DISMISSED = "dismissed"
     REVISED = "revised"
+    SNOOZED = "snoozed"
     ENDED = "call ended"
 
 
-CLEARING = (Reason.OVER, Reason.FADED, Reason.DISMISSED, Reason.REVISED, Reason.ENDED)
+CLEARING = (Reason.OVER, Reason.FADED, Reason.DISMISSED, Reason.REVISED, Reason.SNOOZED, Reason.ENDED)
 
 TRANSITIONS: dict[tuple[State, Reason], State] = {
     (State.QUIET, Reason.RAISE): State.RAISED,

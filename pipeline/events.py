@@ -349,6 +349,20 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snoozed:
+    """Somebody wants no advice for a while, critical advice excepted. span: empty, where it took effect.
+
+    until: the sample at which the quiet is over; that of ``span`` when it is over at once. by: who asked.
+    """
+
+    type: Literal["snoozed"] = "snoozed"
+    span: Span
+    at: int
+    until: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How the call ended for its parties (resolved, escalated, lost), when somebody or something says so."""
 
@@ -412,6 +426,7 @@ Event = (
     | Alert
     | Claimed
     | Released
+    | Snoozed
     | Outcome
     | Gap
     | Fault

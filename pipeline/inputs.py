@@ -71,14 +71,14 @@ class EngineResult:
     fault: str | None = None
 
 
-CommandKind = Literal["acknowledge", "dismiss", "snooze", "claim", "release"]
+CommandKind = Literal["acknowledge", "dismiss", "snooze", "wake", "claim", "release"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """What a person asks. alert: number of the event that raised it, where the command is about one.
 
-    claim, release: a supervisor looks after the call from here on, or no longer.
+CommandKind = Literal["acknowledge", "dismiss", "snooze", "wake", "claim", "release"]
     """
 
     type: Literal["command"] = "command"

@@ -102,6 +102,8 @@ class Reducer:
                 self._point(curve, _score(n, event))
             case ev.Alert():
                 self._alert(n, event)
+            case ev.Snoozed():
+                view.snoozed_until_ms = ms(event.until) if event.until > event.at else None
             case ev.Gap():
                 span = _span(event.span)
                 self._add(view.gaps, GapView(channel=event.channel, reason=event.reason, **span))
@@ -139,7 +141,7 @@ class Reducer:
         view = self.view
         view.state, view.ended_because = "ended", event.reason
         view.duration_s, view.now_ms = round(event.span.seconds, 3), ms(event.span.end)
-        view.overlap = view.advice = None
+        view.overlap = view.advice = view.snoozed_until_ms = None
         self._share()
         for channel in view.channels.values():
             channel.speaking = False

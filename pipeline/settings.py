@@ -226,6 +226,8 @@ class Alerts(Section):
     """Raised alerts a minute at most, critical ones included."""
     stale_s: float = Field(default=25.0, ge=1.0, le=600.0)
     """Seconds after which advice about a moment (not a state) fades by itself."""
+    snooze_s: float = Field(default=300.0, ge=10.0, le=3600.0)
+    """Seconds of the call for which an agent who asks for quiet gets critical advice only."""
 
 
 class Storage(Section):

@@ -200,6 +200,7 @@ class ScoresView:
 @dataclass(slots=True, kw_only=True)
 class View:
     """n: number of the last event. now_ms: audio heard. advice: the latest alert that still stands raised.
+    snoozed_until_ms: advice is withheld up to there, critical advice excepted; None unless somebody asked for it.
 
     unavailable: measure to the reason why this call cannot have it. warnings: what is wrong with the source.
     queue, team, direction, fields: what the phone system says of the call.
@@ -228,6 +229,7 @@ class View:
     channels: dict[Channel, ChannelView] = field(default_factory=dict)
     attribution: Literal["channels", "diarised", "written"] = "channels"
     advice: AlertView | None = None
+    snoozed_until_ms: int | None = None
     overlap: OverlapView | None = None
     transcript: list[LineView] = field(default_factory=list)
     overlaps: list[OverlapView] = field(default_factory=list)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from api.calls import Desk
@@ -37,9 +37,24 @@ class Answered(BaseModel):
     alert: int = Field(ge=1)
 
 
+class Hushed(BaseModel):
+    """What the overlay says: no advice for a while, or again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["snooze", "wake"]
+
+
+SAID: TypeAdapter[Answered | Hushed] = TypeAdapter(Annotated[Answered | Hushed, Field(discriminator="type")])
+HINT = 'say {"type": "ack" or "dismiss", "alert": number} or {"type": "snooze" or "wake"}'
+
+
 @router.websocket("/live/agent/{agent_id}")
 async def overlay(socket: WebSocket, agent_id: str, desk: TheDesk, who: Answerer) -> None:
-    """The latest view of the agent's call, from call to call, and its drafts; takes ``ack`` and ``dismiss``."""
+    """The latest view of the agent's call, from call to call, and its drafts.
+
+    Takes ``ack``, ``dismiss``, ``snooze`` and ``wake``.
+    """
     if not who.sees(agent_id):
         raise WebSocketException(1008)
     await socket.accept()
@@ -74,17 +89,20 @@ async def _answers(socket: WebSocket, desk: Desk, agent_id: str, who: Who) -> No
     while True:
         text = await socket.receive_text()
         try:
-            await _answer(desk, agent_id, who, Answered.model_validate_json(text))
+            await _answer(desk, agent_id, who, SAID.validate_json(text))
         except ValidationError:
-            await socket.send_json({"type": "error", "message": 'say {"type": "ack" or "dismiss", "alert": number}'})
+            await socket.send_json({"type": "error", "message": HINT})
         except CalmlineError as error:
             await socket.send_json({"type": "error", "message": str(error)})
 
 
-async def _answer(desk: Desk, agent_id: str, who: Who, said: Answered) -> None:
+async def _answer(desk: Desk, agent_id: str, who: Who, said: Answered | Hushed) -> None:
     live = desk.hub.at(agent_id)
     if live is None:
         raise NotFound("no call is in progress")
+    if isinstance(said, Hushed):
+        desk.hush(live.call_id, said.type, who)
+        return
     kind: Literal["acknowledge", "dismiss"] = "acknowledge" if said.type == "ack" else "dismiss"
     await desk.answer(desk.archive.folder(live.call_id), said.alert, kind, who)
 

@@ -2,12 +2,13 @@
 
 A state (a score, a pace, a silence) holds its alert until it is over; a moment (an interruption, a cue) gives
 an alert that fades by itself. One alert of a kind at a time; the budget says whether another may be raised.
+While an agent has asked for quiet, what is not critical is neither shown nor raised.
 """
 
 from dataclasses import dataclass
 
 from pipeline.alerts import Budget, Reason, State, after
-from pipeline.events import Alert, Severity
+from pipeline.events import Alert, Severity, Snoozed
 from pipeline.inputs import Close, Command
 from pipeline.playbook import Advice, Playbook
 from pipeline.session import Tick
@@ -21,6 +22,8 @@ RANK: dict[Severity, int] = {"critical": 0, "coach": 1, "note": 2}
 class AdviceNode:
     def __init__(self, settings: Alerts, playbook: Playbook) -> None:
         self._stale = samples(settings.stale_s)
+        self._snooze = samples(settings.snooze_s)
+        self._quiet_until = 0
         self._budget = Budget(settings)
         self._lives = [_Life(advice, watcher(advice)) for advice in playbook.advice]
         self._awake: list[_Life] = []
@@ -40,11 +43,27 @@ class AdviceNode:
         self._awake = [life for life in lives if life.awake]
 
     def _command(self, tick: Tick, command: Command) -> None:
+        if command.kind in ("snooze", "wake"):
+            self._hush(tick, command)
+            return
         reasons = {"acknowledge": Reason.ACKNOWLEDGE, "dismiss": Reason.DISMISSED}
         reason = reasons.get(command.kind)
         for life in self._lives:
             if reason is not None and command.alert == life.n and life.takes(reason):
                 life.move(tick, reason)
+
+    def _hush(self, tick: Tick, command: Command) -> None:
+        """From now on, or no longer; what stands and is not critical is taken off the screen."""
+        self._quiet_until = tick.end + (self._snooze if command.kind == "snooze" else 0)
+        here = Span(tick.end, tick.end)
+        tick.emit(Snoozed(span=here, at=tick.end, until=self._quiet_until, by=command.by))
+        for life in self._lives:
+            if not self._may_show(tick, life.advice) and life.state is not State.QUIET:
+                life.move(tick, Reason.SNOOZED)
+
+    def _may_show(self, tick: Tick, advice: Advice) -> bool:
+        """An agent's quiet is no supervisor's."""
+        return advice.severity == "critical" or "agent" not in advice.to or tick.end >= self._quiet_until
 
     def _lower(self, tick: Tick, life: "_Life", signal: Signal) -> None:
         if life.state is State.QUIET:
@@ -62,7 +81,7 @@ class AdviceNode:
         """One at a time: the gravest that the budget allows, in the playbook's order."""
         for life, signal in sorted(signals, key=lambda pair: RANK[pair[0].advice.severity]):
             advice = life.advice
-            wanted = signal.begins and life.state is State.QUIET
+            wanted = signal.begins and life.state is State.QUIET and self._may_show(tick, advice)
             if wanted and self._budget.allows(advice.kind, advice.severity, tick.end):
                 self._budget.spend(advice.kind, tick.end)
                 life.begin(tick, signal)

@@ -267,6 +267,35 @@ def test_the_overlay_answers_alerts(server: Served, word: str, kind: str) -> Non
     assert stored(server)[-2]["event"]["reason"] == f"{kind} by local"
 
 
+def ask_by_socket(page: Any, server: Served, word: str) -> None:
+    say(page, type=word)
+    say(page, type="ack", alert=99)
+    list(states(page, lambda message: message["type"] == "error"))  # to the second one; the first is admitted by then
+
+
+def ask_by_http(page: Any, server: Served, word: str) -> None:
+    answer = server.http.request({"snooze": "POST", "wake": "DELETE"}[word], "/calls/c1/snooze")
+    assert (answer.status_code, answer.json()) == (202, {"call_id": "c1"})
+
+
+@pytest.mark.parametrize("ask", [ask_by_socket, ask_by_http])
+def test_an_agent_asks_for_quiet_and_ends_it(server: Served, ask: Callable[[Any, Served, str], None]) -> None:
+    def quiet(wanted: bool) -> Callable[[Any], bool]:
+        return lambda message: (message["type"] == "view" and message["view"]["snoozed_until_ms"] is not None) is wanted
+
+    with calling(server, agent_id="bob") as socket, server.ws("/live/agent/bob") as page:
+        socket.send(CALL[:512].tobytes())
+        list(states(page, of_call("c1")))
+        for word, wanted in (("snooze", True), ("wake", False)):
+            ask(page, server, word)
+            socket.send(CALL[:2048].tobytes())
+            list(states(page, quiet(wanted)))
+        stop(socket)
+    told = [each["event"] for each in stored(server) if each["event"]["type"] == "snoozed"]
+    assert [(each["by"], each["until"] - each["at"]) for each in told] == [("local", 300 * 16_000), ("local", 0)]
+    assert server.http.post("/calls/c1/snooze").status_code == 409
+
+
 @pytest.mark.parametrize("text", ["x", "{}", '{"type":"ack"}', '{"type":"ack","alert":0}', '{"type":"swap","alert":1}'])
 def test_the_overlay_is_told_what_it_may_say(server: Served, text: str) -> None:
     with server.ws("/live/agent/bob") as page:

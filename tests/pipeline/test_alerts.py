@@ -10,7 +10,7 @@ import pytest
 from pipeline.alerts import CLEARING, TRANSITIONS, Budget, IllegalStepError, Reason, State, after
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
-from pipeline.events import Alert, Cue, Event, OverlapRevised, Pace, Region, Score, Silence, Turn
+from pipeline.events import Alert, Cue, Event, OverlapRevised, Pace, Region, Score, Silence, Snoozed, Turn
 from pipeline.inputs import Command, Input
 from pipeline.nodes.advice import AdviceNode
 from pipeline.playbook import load_playbook
@@ -184,6 +184,33 @@ def test_a_dismissed_alert_is_cleared_and_a_second_command_changes_nothing() -> 
     number = next(e.n for e in advised(script, 12) if isinstance(e.item, Alert))
     twice = [(5.0, Command(kind="dismiss", alert=number)), (6.0, Command(kind="dismiss", alert=number))]
     assert [e.reason for e in events(advised(script, 12, twice), Alert)][1:] == ["dismissed"]
+
+
+ANGRY = [score(2, 0.5), score(4, 0.5)]
+
+
+def test_who_asks_for_quiet_gets_no_advice_until_it_is_over() -> None:
+    entries = advised(ANGRY, 25, [(6, Command(kind="snooze", by="anna"))], snooze_s=10, repeat_s=0, gap_s=0)
+    assert (6, "customer_anger", "cleared", "snoozed") in told(entries)
+    raised = [at for at, _, state, _ in told(entries) if state == "raised"]
+    assert len(raised) == 2
+    assert raised[1] == 16
+    (snoozed,) = events(entries, Snoozed)
+    assert (snoozed.by, round((snoozed.until - snoozed.at) / RATE)) == ("anna", 10)
+
+
+def test_critical_advice_breaks_the_quiet() -> None:
+    span = Span(7 * RATE, 8 * RATE)
+    threat = (8.0, Cue(span=span, at=8 * RATE, channel=C, name="supervisor_request", phrase="x", of=1))
+    entries = advised([*ANGRY, threat], 12, [(6, Command(kind="snooze"))])
+    assert [each.kind for each in events(entries, Alert) if each.state == "raised"][-1] == "supervisor_request"
+
+
+def test_quiet_can_be_ended_at_once() -> None:
+    asked = [(6.0, Command(kind="snooze")), (9.0, Command(kind="wake"))]
+    entries = advised(ANGRY, 12, asked, repeat_s=0, gap_s=0)
+    assert [at for at, _, state, _ in told(entries) if state == "raised"][1] == 9
+    assert [each.until > each.at for each in events(entries, Snoozed)] == [True, False]
 
 
 def test_what_stands_at_the_end_is_cleared_with_the_call() -> None:
