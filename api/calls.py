@@ -23,6 +23,7 @@ from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
 from api.mask import Mask
 from api.metrics import Metrics
+from api.outgoing.outlets import Outlets
 from api.policy import Who
 from api.reading import read
 from api.store import CallRow, Store
@@ -78,6 +79,7 @@ class Desk:
         self.metrics = Metrics(lambda: len(self.in_progress), self.pool, self.archive.size)
         self.limits = config.limits
         self.admission = Admission(config.limits, self.metrics.refused)
+        self.outlets = Outlets(config, self.mask, self.metrics)
         self.uploads = Uploads(
             self._bulk("uploads"), self.settings.words.nominal_delay_s, self._analysed, self.metrics.took
         )
@@ -98,6 +100,7 @@ class Desk:
     async def start(self) -> None:
         """Bring the store up to what is on disk."""
         count = await self._in_writer(partial(self.store.settle, self.archive))
+        await self.outlets.start()
         self.ready = True
         _log.info("ready", policy=self.settings.policy.name, projected=count)
 
@@ -111,6 +114,7 @@ class Desk:
                 await self.uploads.stop()
         except TimeoutError:
             _log.error("drain timed out", calls=sorted(self.in_progress))
+        await self.outlets.stop()
         await asyncio.to_thread(self._release)
 
     def _release(self) -> None:
@@ -137,6 +141,7 @@ class Desk:
             finally:
                 if opened:
                     await self.project(info.call_id)
+                    await self._tell_end(info)
 
     def guard(self) -> Guard:
         """The limits of one more connection."""
@@ -263,6 +268,7 @@ class Desk:
     def heard(self, live: LiveCall, entries: list[Entry]) -> None:
         self.hub.heard(live, entries)
         self.metrics.heard(entries)
+        self.outlets.heard(live.info, entries)
         for entry in entries:
             if isinstance(entry.item, Fault):  # its message may quote anything, so it stays in the journal
                 _log.warning("fault", call_id=live.call_id, part=entry.item.part, fatal=entry.item.fatal)
@@ -280,8 +286,18 @@ class Desk:
         with suppress(BadInput):  # a journal that the disk cut short counts for nothing
             self.metrics.heard(await asyncio.to_thread(lambda: list(read_entries(folder.journal))))
         await self.project(call_id)
+        await self._tell_end(await asyncio.to_thread(lambda: read_header(folder.journal).call))
         self.hub.shut(call_id)
         _log.info("recording analysed", call_id=call_id)
+
+    async def _tell_end(self, info: CallInfo) -> None:
+        """Tell other programs, with what the list has of it; without that where it cannot be read."""
+        row = None
+        try:
+            row = await asyncio.to_thread(self.store.get, info.call_id)
+        except Exception as error:  # noqa: BLE001 - as in project: the call has ended all the same
+            _log.error("row not read", call_id=info.call_id, error=type(error).__name__)
+        self.outlets.ended(info, row)
 
     async def _swapped(self, folder: CallFolder, note: notes.Note) -> None:
         try:

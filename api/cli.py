@@ -36,6 +36,8 @@ models_app = typer.Typer(no_args_is_help=True, help="List, pull and verify speec
 app.add_typer(models_app, name="models")
 cues_app = typer.Typer(no_args_is_help=True, help="Check what is listened for, and measure it on labelled utterances.")
 app.add_typer(cues_app, name="cues")
+webhooks_app = typer.Typer(no_args_is_help=True, help="Try webhooks, and send again what could not be delivered.")
+app.add_typer(webhooks_app, name="webhooks")
 
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="JSON instead of text.")]
 PolicyName = Annotated[
@@ -742,6 +744,48 @@ def models_verify(
     from api.commands import models
 
     return models.verify(config, names or [])
+
+
+@webhooks_app.command("secret", epilog="Example: calmline webhooks secret")
+def webhooks_secret() -> int:
+    """Make a secret to sign events with: for webhooks.secret, and for the receiver."""
+    from api.outgoing.signature import new_secret
+
+    print(new_secret())
+    return 0
+
+
+@webhooks_app.command("test", epilog="Example: calmline webhooks test")
+def webhooks_test(context: typer.Context) -> int:
+    """Send one event that means nothing.
+
+    Says what the receiver answered. Exit code 1 when it did not take it.
+    """
+    config = _configured(context)
+    from api.commands import webhooks
+
+    return webhooks.test(config)
+
+
+@webhooks_app.command("dead", epilog="Example: calmline webhooks dead --json | jq .why")
+def webhooks_dead(context: typer.Context, json: Json = False) -> int:
+    """List the events that were given up."""
+    config = _configured(context)
+    from api.commands import webhooks
+
+    return webhooks.dead(config, as_json=json)
+
+
+@webhooks_app.command("retry", epilog="Example: calmline webhooks retry")
+def webhooks_retry(context: typer.Context) -> int:
+    """Send the events that were given up once more, oldest first.
+
+    What is not taken is kept. Exit code 1 when there is any such.
+    """
+    config = _configured(context)
+    from api.commands import webhooks
+
+    return webhooks.retry(config)
 
 
 @app.command(epilog="Example: calmline schema events > events.schema.json")

@@ -10,6 +10,7 @@ The machine's part (``pipeline.settings``) goes into every journal; the server's
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError
@@ -26,6 +27,9 @@ from pipeline.errors import BadInput
 from pipeline.settings import Section, Settings
 
 _PREFIX = "CALMLINE_"
+
+EventKind = Literal["call.started", "alert.raised", "alert.acknowledged", "alert.cleared", "call.ended"]
+"""What other programs can be told."""
 
 FILE = "calmline.toml"
 """Read from the current folder when no other file is named."""
@@ -77,6 +81,32 @@ class Limits(Section):
     """Seconds of one call, by its audio or by the clock: four hours is no call, but a line left open."""
 
 
+class Webhooks(Section):
+    """Events sent to another program over HTTP: what happens in calls, as it happens (docs/events.md)."""
+
+    url: str = ""
+    """Where events are posted: http:// or https://. Empty: nowhere."""
+    secret: SecretStr = SecretStr("")
+    """What events are signed with; `calmline webhooks secret` makes one. Needed with `url`."""
+    types: tuple[EventKind, ...] = ("alert.raised", "alert.acknowledged", "alert.cleared", "call.ended")
+    """What is told; `call.started` too, where it is wanted."""
+    source: str = "/calmline"
+    """URI reference that names this server in its events, also in those for panels: the receiver may hear several."""
+    timeout_s: float = Field(default=10.0, ge=0.5, le=120.0)
+    """Seconds an answer may take; a receiver should answer first and work then."""
+    first_wait_s: float = Field(default=1.0, ge=0.1, le=60.0)
+    """Seconds before the second attempt; doubled each time, and shortened by up to a half by chance."""
+    longest_wait_s: float = Field(default=60.0, ge=1.0, le=3600.0)
+    """Longest wait in seconds between two attempts: as late as that a receiver hears after it is back."""
+    give_up_h: float = Field(default=24.0, ge=0.0, le=168.0)
+    """Hours after which an event goes to the dead letters: a day and a night, for somebody to mend the receiver."""
+    waiting: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Events that may wait to be delivered; the next one goes to the dead letters. About 1 kB each, on disk and in
+    memory."""
+    dead_mb: float = Field(default=50.0, ge=0.01, le=10_000.0)
+    """Megabytes of dead letters that are kept; what comes when they are full is lost (the journals have it)."""
+
+
 class Config(BaseSettings):
     """The whole tree, as a file or the environment spells it. ``policy`` may be a preset's name."""
 
@@ -95,6 +125,7 @@ class Config(BaseSettings):
     policy: machine.Policy | str = machine.Policy()
     server: Server = Server()
     limits: Limits = Limits()
+    webhooks: Webhooks = Webhooks()
 
     @property
     def settings(self) -> Settings:

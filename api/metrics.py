@@ -78,6 +78,12 @@ class Metrics:
         self._door = Counter("calmline_door_bytes", "Bytes of audio received", ["door"], registry=registry)
         self._pages = Counter("calmline_page_disconnects", "Pages gone, by reason", ["reason"], registry=registry)
         self._refused = Counter("calmline_refused", "What was over a limit, by reason", ["reason"], registry=registry)
+        self._webhooks = Counter(
+            "calmline_webhooks",
+            "Webhook events, by what became of them (retried: attempts)",
+            ["fate"],
+            registry=registry,
+        )
         self._words = Histogram(
             "calmline_words_latency_seconds",
             "From the end of an utterance until its words were known",
@@ -116,6 +122,14 @@ class Metrics:
     def page_gone(self, reason: str) -> None:
         """reason: ``slow`` (closed by us), ``left`` or ``ended``."""
         self._pages.labels(reason).inc()
+
+    def webhook(self, fate: str) -> None:
+        """fate: ``delivered``, ``retried``, ``dead`` (given up, kept) or ``lost``."""
+        self._webhooks.labels(fate).inc()
+
+    def webhooks_waiting(self, count: Callable[[], float]) -> None:
+        """Have the page say how many wait."""
+        _gauge(self.registry, "calmline_webhooks_waiting", "Webhook events not yet delivered", count)
 
     def text(self) -> bytes:
         """The exposition format. Blocks: it looks at the disk."""

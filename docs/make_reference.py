@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from api.config import Limits, Server
+from api.config import Limits, Server, Webhooks
 from pipeline import events, hints, inputs
 from pipeline.nodes.scores import COVERAGE
 from pipeline.playbook import Advice, load_playbook
@@ -43,7 +43,7 @@ def settings() -> str:
         "In `calmline.toml` as `[section]` and `key = value`, or as `CALMLINE_SECTION__KEY`. Unknown keys are refused.",
     ]
     sections: dict[str, type[Section]] = {name: type(value) for name, value in Settings()}
-    for name, section in {**sections, "server": Server, "limits": Limits}.items():
+    for name, section in {**sections, "server": Server, "limits": Limits, "webhooks": Webhooks}.items():
         lines += [
             "",
             f"### [{name}]",

@@ -78,7 +78,7 @@ CommandKind = Literal["acknowledge", "dismiss", "snooze", "wake", "claim", "rele
 class Command:
     """What a person asks. alert: number of the event that raised it, where the command is about one.
 
-CommandKind = Literal["acknowledge", "dismiss", "snooze", "wake", "claim", "release"]
+    CommandKind = Literal["acknowledge", "dismiss", "snooze", "wake", "claim", "release"]
     """
 
     type: Literal["command"] = "command"

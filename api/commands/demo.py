@@ -24,7 +24,7 @@ from api.commands.console import note, out
 from api.commands.context import load_engines, new_id
 from api.commands.live import conclude, follow
 from api.commands.server import address, interrupts, reserve, serving
-from api.config import Config, Server
+from api.config import Config, Server, Webhooks
 from pipeline.channel import TWO_CHANNEL
 from pipeline.errors import BadInput, EngineFault
 from pipeline.graph import Engines
@@ -52,7 +52,7 @@ def run(config: Config, *, file: Path, speed: float, once: bool) -> int:
     sample = Sample(file, speed)
     server, key = _local(config.server)
     with _listener(server) as listener:
-        config = config.model_copy(update={"server": server})
+        config = config.model_copy(update={"server": server, "webhooks": Webhooks()})  # nobody's CRM hears of it
         engines = load_engines(config)
         logs.configure(level=QUIET)
         return asyncio.run(_demo(config, engines, listener, key, sample, once))

@@ -11,6 +11,7 @@ from api.commands.console import note
 from api.commands.context import load_engines, say_policy
 from api.commands.server import address, check_tls, interrupts, reserve, serving
 from api.config import Config
+from api.outgoing.endpoint import check as check_webhooks
 from api.security import check_exposure, check_tokens
 from pipeline.graph import Engines
 
@@ -21,6 +22,8 @@ def run(config: Config) -> int:
     check_exposure(server)
     check_tokens(server)
     check_tls(server)
+    if config.webhooks.url:
+        check_webhooks(config.webhooks)
     with reserve(server.host, server.port) as listener:
         say_policy(config)
         engines = load_engines(config)
@@ -37,6 +40,8 @@ async def _serve(config: Config, engines: Engines, listener: socket.socket) -> N
         async with serving(create_app(config, engines), listener, config.server):
             note(f"listening on {url} · policy {config.settings.policy.name} · {url}/overlay · Ctrl-C stops")
             note(f"calls are kept in {config.calls_folder}")
+            if config.webhooks.url:
+                note(f"events go to {config.webhooks.url.partition('?')[0]}")
             await stop.wait()
             note("stopping: calls in progress get their last words")
     note("stopped")
