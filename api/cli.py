@@ -145,7 +145,12 @@ def _loading() -> "Status":
 def demo(
     context: typer.Context,
     call: Annotated[
-        str, typer.Option("--call", metavar="NAME", help="billing_dispute, calm_order or impatient_agent.")
+        str,
+        typer.Option(
+            "--call",
+            metavar="NAME",
+            help="billing_dispute, calm_order, impatient_agent, insulted_agent or leaving_customer.",
+        ),
     ] = "billing_dispute",
     once: Annotated[
         bool, typer.Option("--once", metavar=FLAG, help="Exit after the call instead of serving on.")

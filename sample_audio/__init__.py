@@ -1,4 +1,4 @@
-"""Three short two-channel telephone calls with known truth, shipped so that a first run needs no audio of its own.
+"""Five short two-channel telephone calls with known truth, shipped so that a first run needs no audio of its own.
 
 The voices are synthetic and the anger is acted by a vocoder; see README.md beside this file.
 """

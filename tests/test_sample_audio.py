@@ -13,7 +13,7 @@ import soundfile as sf
 
 import sample_audio
 
-NAMES = ("billing_dispute", "calm_order", "impatient_agent")
+NAMES = ("billing_dispute", "calm_order", "impatient_agent", "insulted_agent", "leaving_customer")
 CHANNELS = ("agent", "customer")
 Truth = dict[str, Any]
 Pair = tuple[int, int]
@@ -43,7 +43,7 @@ def truth(name: str) -> Truth:
     return truth_of(name)
 
 
-def test_names_are_the_three_calls() -> None:
+def test_names_are_those_of_the_calls() -> None:
     assert tuple(sample_audio.names()) == NAMES
 
 
@@ -186,3 +186,12 @@ def test_the_impatient_agent_leaves_a_long_silence() -> None:
     said = " ".join(line["text"].lower() for line in truth["lines"] if line["channel"] == "agent")
     assert "calm down" in said
     assert "that is not my fault" in said
+
+
+@pytest.mark.parametrize("name", ["insulted_agent", "leaving_customer"])
+def test_the_agents_who_do_well_cut_nobody_off_and_leave_nobody_waiting(name: str) -> None:
+    truth = truth_of(name)
+    assert truth["overlaps"] == truth["silences"] == []
+    assert {line["state"] for line in truth["lines"] if line["channel"] == "agent"} == {"calm"}
+    assert "angry" in {line["state"] for line in truth["lines"] if line["channel"] == "customer"}
+    assert truth["lines"][-1]["state"] == "calm"

@@ -22,7 +22,7 @@ from pipeline.sources.recording import open_recording
 from tests.pipeline.drive import STANDARD, engines, run
 
 FOLDER = Path(__file__).parents[1] / "golden"
-NAMES = ("billing_dispute", "calm_order", "impatient_agent")
+NAMES = ("billing_dispute", "calm_order", "impatient_agent", "insulted_agent", "leaving_customer")
 NEARLY = {"level", "level_move", "f0", "f0_move", "f0_range", "voiced", "alpha_ratio", "alpha_move", "baseline_seconds"}
 
 
