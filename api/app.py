@@ -17,7 +17,7 @@ from api.config import Config
 from api.doors import pcm
 from api.limits import BodyLimit
 from api.logs import RequestLog
-from api.routes import alerts, audio, calls, claim, export, live, pages, report, status
+from api.routes import alerts, audio, calls, claim, export, live, pages, panel, report, status
 from api.security import Gate, Keyring, check_exposure
 from pipeline.errors import CalmlineError
 from pipeline.graph import Engines
@@ -43,7 +43,7 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     app.state.keyring = Keyring(config.server)
     app.state.desk = Desk(config, engines, store_url=store_url)
     app.state.static = static
-    for part in (calls, alerts, claim, audio, export, report, live, pcm, status, pages):
+    for part in (calls, alerts, claim, audio, export, report, panel, live, pcm, status, pages):
         app.include_router(part.router)
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static), name="static")

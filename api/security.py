@@ -5,6 +5,7 @@ to this process only, never the token. Host and Origin are checked even on 127.0
 on this machine opens can reach that address.
 """
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -12,6 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 from fastapi import HTTPException, WebSocketException
@@ -26,6 +28,8 @@ from api.policy import LOCAL, May, Role, Who
 from pipeline.errors import BadInput
 
 COOKIE = "calmline"
+BEARER = "calmline.bearer."
+"""A subprotocol that begins so has a token behind it, in base64url."""
 SESSION_S = 12 * 3600
 """Seconds a login holds: one shift."""
 SESSIONS = 10_000
@@ -114,6 +118,9 @@ class Keyring:
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
             return self.holder(token.strip()) if scheme.lower() == "bearer" else None
+        offered = _offered(connection)
+        if offered is not None:
+            return self.holder(offered)
         return self._session(connection.cookies.get(COOKIE, ""))
 
     def _session(self, session: str) -> Who | None:
@@ -122,6 +129,17 @@ class Keyring:
             del self._sessions[session]
             return None
         return who
+
+
+def _offered(connection: HTTPConnection) -> str | None:
+    """The token that a WebSocket brings as a subprotocol: a browser cannot give it any other header."""
+    for name in connection.headers.get("sec-websocket-protocol", "").split(","):
+        if (name := name.strip()).startswith(BEARER):
+            coded = name.removeprefix(BEARER)
+            with suppress(ValueError):
+                return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
+            return ""
+    return None
 
 
 def require(what: May) -> Callable[[HTTPConnection], Who]:

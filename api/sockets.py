@@ -3,6 +3,16 @@
 from collections.abc import Awaitable, Callable
 
 import anyio
+from starlette.websockets import WebSocket
+
+AGAIN = 1013
+"""Close code for a page that is too slow: try again, from the last number it has."""
+
+
+async def nothing(socket: WebSocket) -> None:
+    """Pass over what a page says that has nothing to say, until it leaves."""
+    while True:
+        await socket.receive_text()
 
 
 async def until_one_ends(*works: Callable[[], Awaitable[None]]) -> None:

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from api.doors import pcm
-from api.routes import alerts, audio, calls, claim, export, live, pages, report, status
+from api.routes import alerts, audio, calls, claim, export, live, pages, panel, report, status
 
-ROUTERS = [part.router for part in (alerts, audio, calls, claim, export, live, pages, pcm, report, status)]
+ROUTERS = [part.router for part in (alerts, audio, calls, claim, export, live, pages, panel, pcm, report, status)]
 UNTOLD = {"/", "/login", *(f"/{name}" for name in pages.PAGES)}
 """Pages: the README and the section on credentials tell of them."""
 

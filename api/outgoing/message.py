@@ -28,7 +28,7 @@ _STEPS: dict[AlertState, Kind] = {
     "acknowledged": "alert.acknowledged",
     "cleared": "alert.cleared",
 }
-_ABOUT = ("agent_id", "notice_given", "source")
+_ABOUT = ("agent_id", "queue", "team", "direction", "notice_given", "fields", "source")
 """What is told of a call beside its id."""
 
 

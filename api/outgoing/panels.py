@@ -17,12 +17,13 @@ KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Whose calls a panel wants; None for everybody's."""
+    """Whose calls, and of which queue; None for any."""
 
     agent: str | None = None
+    queue: str | None = None
 
     def takes(self, call: CallInfo) -> bool:
-        return self.agent in (None, call.agent_id)
+        return self.agent in (None, call.agent_id) and self.queue in (None, call.queue)
 
 
 @dataclass(slots=True)

@@ -14,15 +14,12 @@ from api.hub import TooSlow
 from api.overlay import Told
 from api.policy import Who
 from api.routes.deps import Answerer, Folder, Seer, TheDesk
-from api.sockets import until_one_ends
+from api.sockets import AGAIN, nothing, until_one_ends
 from pipeline.errors import CalmlineError, NotFound
 from pipeline.journal import CallFolder
 from pipeline.live import LiveCall
 
 router = APIRouter()
-
-AGAIN = 1013
-"""Close code for a page that is too slow: try again, from the last number it has."""
 
 IDLE = '{"type":"idle"}'
 VIEW = '{"type":"view","view":'
@@ -128,7 +125,7 @@ async def follow(
         reason = await _events(socket, desk, folder, after, drafts=drafts)
 
     with suppress(WebSocketDisconnect):
-        await until_one_ends(events, partial(_nothing, socket))
+        await until_one_ends(events, partial(nothing, socket))
     desk.metrics.page_gone(reason)
 
 
@@ -143,8 +140,3 @@ async def _events(socket: WebSocket, desk: Desk, folder: CallFolder, after: int,
         return "slow"
     await socket.close(1000)
     return "ended"
-
-
-async def _nothing(socket: WebSocket) -> None:
-    while True:
-        await socket.receive_text()
