@@ -14,11 +14,11 @@ from starlette.types import Scope
 
 from api.calls import Desk
 from api.config import Config
-from api.doors import pcm
+from api.doors import pcm, twilio
 from api.limits import BodyLimit
 from api.logs import RequestLog
 from api.routes import alerts, audio, calls, claim, export, live, pages, panel, report, status
-from api.security import Gate, Keyring, check_exposure
+from api.security import Gate, Keyring, check_doors, check_exposure
 from pipeline.errors import CalmlineError
 from pipeline.graph import Engines
 
@@ -39,11 +39,13 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     when the store cannot be used.
     """
     check_exposure(config.server)
+    check_doors(config.server, config.doors)
     app = _App(title="calmline", version=status.installed(), lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.keyring = Keyring(config.server)
     app.state.desk = Desk(config, engines, store_url=store_url)
+    app.state.doors = config.doors
     app.state.static = static
-    for part in (calls, alerts, claim, audio, export, report, panel, live, pcm, status, pages):
+    for part in (calls, alerts, claim, audio, export, report, panel, live, pcm, twilio, status, pages):
         app.include_router(part.router)
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static), name="static")
@@ -56,7 +58,7 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
 
     refused = partial(app.state.desk.metrics.refused, "upload_size")
     app.add_middleware(BodyLimit, limit=limit, refused=refused)
-    app.add_middleware(Gate, server=config.server)
+    app.add_middleware(Gate, server=config.server, addresses=config.doors.addresses)
     app.add_middleware(RequestLog)
     return app
 

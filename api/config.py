@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from api.doors.settings import Doors
 from pipeline import settings as machine
 from pipeline.errors import BadInput
 from pipeline.settings import Section, Settings
@@ -126,6 +127,7 @@ class Config(BaseSettings):
     server: Server = Server()
     limits: Limits = Limits()
     webhooks: Webhooks = Webhooks()
+    doors: Doors = Doors()
 
     @property
     def settings(self) -> Settings:

@@ -12,7 +12,7 @@ import ipaddress
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,6 +24,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.config import Server
+from api.doors.settings import Doors
+from api.doors.signature import is_secret
 from api.policy import LOCAL, May, Role, Who
 from pipeline.errors import BadInput
 
@@ -55,6 +57,23 @@ def check_exposure(server: Server) -> None:
             f"server.host = {server.host!r} can be reached from other machines and no credentials are set: every call "
             "would be open to all; set server.supervisor_tokens (and agent_tokens, door_tokens) or use 127.0.0.1"
         )
+
+
+def check_doors(server: Server, doors: Doors) -> None:
+    """Raises BadInput for a door that others reach and that believes anybody, and for secrets that cannot be used."""
+    for name in doors.unsigned:
+        if not is_loopback(server.host):
+            raise BadInput(
+                f"doors.{name}.unsigned believes every sender, and server.host = {server.host!r} can be reached from "
+                "other machines; configure its signature, or use 127.0.0.1"
+            )
+    if doors.twilio.auth_tokens and not doors.twilio.public_url:
+        raise BadInput("doors.twilio.public_url is empty: Twilio signs the address in <Stream url>, so give that one")
+    if not all(token.get_secret_value() for token in doors.twilio.auth_tokens):
+        raise BadInput("doors.twilio.auth_tokens has an empty one: everybody could sign with it")
+    for key, secret in doors.audiohook.keys.items():
+        if not key or not is_secret(secret.get_secret_value()):
+            raise BadInput("doors.audiohook.keys: expected API key = client secret in base64, as in the integration")
 
 
 def check_tokens(server: Server) -> None:
@@ -169,12 +188,16 @@ def local_path(target: str) -> str:
 
 
 class Gate:
-    """ASGI: refuses foreign Hosts (421) and Origins (403) before anything else looks at the request."""
+    """ASGI: refuses foreign Hosts (421) and Origins (403) before anything else looks at the request.
 
-    def __init__(self, app: ASGIApp, server: Server) -> None:
+    addresses: public ones of doors; the server is reached by their names too.
+    """
+
+    def __init__(self, app: ASGIApp, server: Server, addresses: Sequence[str] = ()) -> None:
         self._app = app
         self._allowed = frozenset(name.lower() for name in server.hosts)
-        self._names = _LOOPBACK | self._allowed | {server.host.lower()}
+        public = {urlsplit(address).hostname or "" for address in addresses}
+        self._names = _LOOPBACK | self._allowed | {server.host.lower()} | public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

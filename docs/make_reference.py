@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from api.config import Limits, Server, Webhooks
+from api.doors.settings import AudioHook, Twilio
 from pipeline import events, hints, inputs
 from pipeline.nodes.scores import COVERAGE
 from pipeline.playbook import Advice, load_playbook
@@ -43,7 +44,9 @@ def settings() -> str:
         "In `calmline.toml` as `[section]` and `key = value`, or as `CALMLINE_SECTION__KEY`. Unknown keys are refused.",
     ]
     sections: dict[str, type[Section]] = {name: type(value) for name, value in Settings()}
-    for name, section in {**sections, "server": Server, "limits": Limits, "webhooks": Webhooks}.items():
+    further = {"server": Server, "limits": Limits, "webhooks": Webhooks}
+    doors = {"doors.twilio": Twilio, "doors.audiohook": AudioHook}
+    for name, section in {**sections, **further, **doors}.items():
         lines += [
             "",
             f"### [{name}]",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from api.doors import pcm
+from api.doors import pcm, twilio
 from api.routes import alerts, audio, calls, claim, export, live, pages, panel, report, status
 
-ROUTERS = [part.router for part in (alerts, audio, calls, claim, export, live, pages, panel, pcm, report, status)]
+ROUTERS = [
+    part.router for part in (alerts, audio, calls, claim, export, live, pages, panel, pcm, report, status, twilio)
+]
 UNTOLD = {"/", "/login", *(f"/{name}" for name in pages.PAGES)}
 """Pages: the README and the section on credentials tell of them."""
 

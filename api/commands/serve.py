@@ -12,7 +12,7 @@ from api.commands.context import load_engines, say_policy
 from api.commands.server import address, check_tls, interrupts, reserve, serving
 from api.config import Config
 from api.outgoing.endpoint import check as check_webhooks
-from api.security import check_exposure, check_tokens
+from api.security import check_doors, check_exposure, check_tokens
 from pipeline.graph import Engines
 
 
@@ -21,6 +21,7 @@ def run(config: Config) -> int:
     server = config.server
     check_exposure(server)
     check_tokens(server)
+    check_doors(server, config.doors)
     check_tls(server)
     if config.webhooks.url:
         check_webhooks(config.webhooks)

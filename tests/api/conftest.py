@@ -24,6 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 from api.app import create_app
 from api.calls import Desk
 from api.config import Config, Limits, Server
+from api.doors.settings import Doors
 from pipeline.graph import Engines
 from pipeline.settings import Storage, Words
 from tests.fakes import fake_engines
@@ -63,6 +64,7 @@ def configured(calls_folder: Path) -> Callable[..., Config]:
         storage: dict[str, Any] | None = None,
         words: Words | None = None,
         limits: Limits | None = None,
+        doors: Doors | None = None,
         **server: Any,
     ) -> Config:
         return Config(
@@ -70,6 +72,7 @@ def configured(calls_folder: Path) -> Callable[..., Config]:
             words=words or Words(),
             limits=limits or Limits(),
             policy=policy,
+            doors=doors or Doors(),
             server=Server(**server),
         )
 

@@ -1,0 +1,103 @@
+"""A live call at a door: what a door's audio and marks go through, and how it ends."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+
+from starlette.websockets import WebSocketDisconnect
+
+from api.calls import Desk
+from api.doors.limits import Guard, Refused
+from api.doors.pcm import ENDED_BY
+from api.sockets import until_one_ends
+from pipeline.channel import Channel
+from pipeline.door import Door
+from pipeline.errors import BadInput, Conflict
+from pipeline.inputs import Frame, Loss, Mark, MarkKind
+from pipeline.live import LiveCall
+from pipeline.session import CallInfo
+from pipeline.timebase import seconds
+
+RESTART = 1012
+"""How a server that goes down closes its sockets."""
+
+Pushed = Sequence[Frame | Loss]
+
+
+@asynccontextmanager
+async def opened(desk: Desk, info: CallInfo, again: str) -> AsyncIterator[LiveCall]:
+    """The call by its phone system's id; with ``again`` behind it where a call of that id is there already.
+
+    A phone system streams one call several times: stopped and begun again, or once for each agent. Raises as
+    ``Desk.open`` does.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            live = await stack.enter_async_context(desk.open(info))
+        except Conflict:
+            other = replace(info, call_id=f"{info.call_id}.{again}")
+            live = await stack.enter_async_context(desk.open(other))
+        yield live
+
+
+class Line:
+    """name: of the door, for its metric and its marks."""
+
+    def __init__(self, live: LiveCall, desk: Desk, name: str, door: Door, guard: Guard) -> None:
+        self.live = live
+        self.door = door
+        self._guard = guard
+        self._metrics = desk.metrics
+        self._name = name
+
+    def received(self, size: int) -> None:
+        """Bytes of audio came. Raises Refused when the call goes on for too long."""
+        self._guard.heard(seconds(self.door.heard))
+        self._metrics.received(self._name, size)
+
+    async def feed(self, items: Pushed) -> None:
+        """Hand over what the door gave. Raises Conflict when the call is over."""
+        await self.live.feed(items)
+        self._metrics.took(sum(isinstance(item, Frame) for item in items))
+
+    async def mark(self, kind: MarkKind) -> None:
+        await self.live.feed([Mark(kind=kind, by=self._name)])
+
+    async def run(self, listen: Callable[[], Awaitable[str]]) -> bool:
+        """Listen to the end of the audio, then close the call; False when the call was over by itself before.
+
+        listen: until there is no more; returns why.
+        """
+        reason = ""
+
+        async def listening() -> None:
+            nonlocal reason
+            with suppress(Conflict):  # the call ends while it is fed: so it is over first
+                reason = await listen()
+
+        try:
+            await until_one_ends(listening, self.live.wait)
+        except WebSocketDisconnect as gone:
+            reason = "server stopped" if gone.code == RESTART else "connection lost"
+            raise
+        except BadInput:
+            reason = "malformed message"
+            raise
+        except Refused as refused:
+            reason = ENDED_BY[refused.reason]
+            raise
+        finally:
+            await self._finish(reason or "end of audio")
+        return bool(reason)
+
+    async def _finish(self, reason: str) -> None:
+        with suppress(Conflict):  # the call has ended already
+            await self.feed(self.door.finish())
+        await self.live.close(reason, self.door.heard)
+
+
+def without(info: CallInfo, missing: Channel) -> CallInfo:
+    """A call of which one party's voice is not sent."""
+    because = f"the {missing}'s voice is not sent"
+    measures = ("talk_over", "anger" if missing == Channel.CUSTOMER else "tension")
+    return replace(info, unavailable=info.unavailable | dict.fromkeys(measures, because))
