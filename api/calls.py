@@ -18,6 +18,7 @@ import structlog
 from api import notes
 from api.claims import Claims
 from api.config import Config
+from api.doors.contacts import Contacts
 from api.doors.limits import Admission, Guard
 from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
@@ -78,6 +79,7 @@ class Desk:
         self.switchboard = Switchboard(self._record, self.pool, self)
         self.metrics = Metrics(lambda: len(self.in_progress), self.pool, self.archive.size)
         self.limits = config.limits
+        self.contacts = Contacts()
         self.admission = Admission(config.limits, self.metrics.refused)
         self.outlets = Outlets(config, self.mask, self.metrics)
         self.uploads = Uploads(

@@ -78,6 +78,9 @@ class Limits(Section):
     the server the same, however small."""
     idle_s: float = Field(default=60.0, ge=5.0, le=3600.0)
     """Seconds without any message after which a connection counts as dead: phone systems send audio or pings always."""
+    resume_s: float = Field(default=30.0, ge=0.0, le=300.0)
+    """Seconds for which a call waits for its sender when the connection broke, 0 for none: a phone system reconnects in
+    a few; the agent's page says that the line is lost meanwhile."""
     longest_s: float = Field(default=14_400.0, ge=60.0, le=86_400.0)
     """Seconds of one call, by its audio or by the clock: four hours is no call, but a line left open."""
 

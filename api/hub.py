@@ -51,6 +51,11 @@ def draft_message(draft: Draft) -> bytes:
     return b'{"type":"draft","draft":%b}' % _DRAFT.dump_json(draft)
 
 
+def line_message(*, lost: bool) -> bytes:
+    """Whether a call waits for its sender, as pages get it."""
+    return b'{"type":"line","lost":%b}' % (b"true" if lost else b"false")
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """events: number and message. offset: byte where reading goes on, None at the end."""
@@ -134,13 +139,14 @@ class Page:
 class Topic:
     """One call in progress. last: number of its last published entry. alerts: numbers of those raised.
 
-    drafts: the words that are being spoken now.
+    drafts: the words that are being spoken now. lost: the connection broke, and the call waits for its sender.
     """
 
     last: int = 0
     pages: set[Page] = field(default_factory=set)
     alerts: set[int] = field(default_factory=set)
     drafts: dict[Channel, Draft] = field(default_factory=dict)
+    lost: bool = False
 
 
 class _Watcher:
@@ -221,6 +227,22 @@ class Hub:
                 page.tell(draft_message(draft))
         self._changed(live.info.agent_id)
 
+    def line(self, live: LiveCall, *, lost: bool) -> None:
+        """The call's connection broke, or is there again: no event, for without audio no time passes in a call."""
+        topic = self._topics.get(live.call_id)
+        if topic is None:
+            return
+        topic.lost = lost
+        for page in topic.pages:
+            if page.drafts:
+                page.tell(line_message(lost=lost))
+        self._changed(live.info.agent_id)
+
+    def lost(self, call_id: str) -> bool:
+        """Whether the call waits for its sender."""
+        topic = self._topics.get(call_id)
+        return topic is not None and topic.lost
+
     def drafts(self, call_id: str) -> dict[Channel, Draft]:
         """The words that are being spoken now, the latest of each channel; empty ones are over."""
         topic = self._topics.get(call_id)
@@ -251,6 +273,8 @@ class Hub:
             return
         page = Page(self._queue_bytes, after, drafts=drafts)
         topic.pages.add(page)
+        if drafts and topic.lost:
+            page.tell(line_message(lost=True))
         try:
             while (waited := await page.take()) is not None:
                 number, text = waited

@@ -1,8 +1,8 @@
-"""What an agent's page is told besides views: the words being spoken, and whether words are behind."""
+"""What an agent's page is told besides views: words being spoken, whether words are behind, or the line is lost."""
 
 from collections.abc import Iterator, Mapping
 
-from api.hub import draft_message
+from api.hub import draft_message, line_message
 from pipeline.channel import Channel
 from pipeline.drafts import Draft
 from pipeline.live import LiveCall
@@ -20,19 +20,26 @@ class Told:
         self._drafts: dict[Channel, Draft] = {}
         self._seconds = 0.0
         self._with_drafts = True
+        self._lost = False
 
     @property
     def behind(self) -> bool:
         """Whether the page says that words are behind."""
         return not self._with_drafts
 
-    def news(self, live: LiveCall | None, drafts: Mapping[Channel, Draft], load: Load | None) -> Iterator[bytes]:
+    def news(
+        self, live: LiveCall | None, drafts: Mapping[Channel, Draft], load: Load | None, *, lost: bool = False
+    ) -> Iterator[bytes]:
+        """lost: the call's connection broke, and it waits for its sender."""
         if live is not self._call:
             self._call, self._drafts = live, {}
         for channel, draft in drafts.items():
             before, self._drafts[channel] = self._drafts.get(channel), draft
             if draft != before and (before is not None or _words(draft)):
                 yield draft_message(draft)
+        if lost is not self._lost:
+            self._lost = lost
+            yield line_message(lost=lost)
         if load is not None and self._changed(load):
             self._seconds, self._with_drafts = load.behind_s, load.drafts
             drafts_now = b"true" if load.drafts else b"false"

@@ -54,6 +54,7 @@ class Door:
     """One call's audio. ``push`` all channels at once or ``push_track`` one; ``finish`` at the end.
 
     rate: Hz of the source, one for all channels or one each. skew_s: seconds one channel may lead.
+    slack_s: seconds by which a position may be off and is no gap: many senders round to milliseconds.
     drift: the tracks come from devices with clocks of their own; needs ``elapsed`` with every ``push_track``.
 
     Returned lists are in the order of admission: a Loss stands before the frame in which it starts, or,
@@ -61,14 +62,20 @@ class Door:
     """
 
     def __init__(
-        self, channels: tuple[Channel, ...], rate: int | tuple[int, ...], *, skew_s: float = 0.2, drift: bool = False
+        self,
+        channels: tuple[Channel, ...],
+        rate: int | tuple[int, ...],
+        *,
+        skew_s: float = 0.2,
+        slack_s: float = 0.001,
+        drift: bool = False,
     ) -> None:
         rates = rate if isinstance(rate, tuple) else (rate,) * len(channels)
         self.channels = channels
         self._skew = round(skew_s * RATE)
         self._drift = drift
         self._tracks = [
-            _Track(channel, check_rate(hz), self._skew, drift and index > 0)
+            _Track(channel, check_rate(hz), self._skew, int(slack_s * hz), drift and index > 0)
             for index, (channel, hz) in enumerate(zip(channels, rates, strict=True))
         ]
         self._losses: list[Loss] = []
@@ -79,6 +86,11 @@ class Door:
     def heard(self) -> int:
         """Samples at 16 kHz from the start of the call to the end of its audio; exact. What ``Close.end`` needs."""
         return max(track.reach for track in self._tracks) if self._end is None else self._end
+
+    @property
+    def head(self) -> int:
+        """Source samples from the start of the call to the end of its audio: where the next ones belong."""
+        return max(track.head for track in self._tracks)
 
     def push(self, samples: NDArray[Any], *, position: int | None = None) -> list[Frame | Loss]:
         """Interleaved audio of all channels.
@@ -204,7 +216,7 @@ class _Track:
     seen: ``elapsed`` of the last packet.
     """
 
-    def __init__(self, channel: Channel, rate: int, skew: int, drift: bool) -> None:
+    def __init__(self, channel: Channel, rate: int, skew: int, slack: int, drift: bool) -> None:
         self.rate = rate
         self.head = 0
         self.started = False
@@ -214,6 +226,7 @@ class _Track:
         self.losses: list[Loss] = []
         self._channel = channel
         self._skew = skew
+        self._slack = slack
         self._gap: tuple[int, Reason] | None = None
         self._resampler = resampler(rate)
         self._out: list[NDArray[np.int16]] = []
@@ -251,10 +264,9 @@ class _Track:
         """Put audio at its place. lead: seconds by which this track leads its reference, for the drift."""
         position = self.head if position is None else position
         ahead = position - self.head
-        slack = self.rate // 1000  # senders round positions to milliseconds; that is no gap
-        if ahead > slack:
+        if ahead > self._slack:
             self._skip(position)
-        elif ahead < -slack:
+        elif ahead < -self._slack:
             pcm = self._drop(pcm, -ahead)
         if len(pcm):
             self.started, self.stalled = True, False

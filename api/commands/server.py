@@ -86,6 +86,7 @@ async def _listening(app: FastAPI, listener: socket.socket, server: Server) -> A
     try:
         yield
     finally:
+        app.state.desk.contacts.close()
         machine.should_exit = True
         await task
 

@@ -53,15 +53,14 @@ class Admission:
         self._calls = 0
         self._connections = 0
 
-    @contextmanager
-    def connection(self) -> Iterator[None]:
-        """A connection from before its upgrade to its end. Raises Refused."""
+    def connect(self) -> "Seat":
+        """Room for a connection, from before its upgrade until it leaves. Raises Refused."""
         self._check(self._connections)
         self._connections += 1
-        try:
-            yield
-        finally:
-            self._connections -= 1
+        return Seat(self._disconnected)
+
+    def _disconnected(self) -> None:
+        self._connections -= 1
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -85,14 +84,29 @@ def carried() -> int:
     return min(PER_CORE * (len(os.sched_getaffinity(0)) if ours else os.cpu_count() or 1), ONE_THREAD)
 
 
-async def room(connection: HTTPConnection) -> AsyncIterator[None]:
+class Seat:
+    """The room of one connection, given back once."""
+
+    def __init__(self, left: Callable[[], None]) -> None:
+        self._left: Callable[[], None] | None = left
+
+    def leave(self) -> None:
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
+
+async def room(connection: HTTPConnection) -> AsyncIterator[Seat]:
     """A dependency of a door's route: there is room for the connection, else 429 before the upgrade."""
     admission: Admission = connection.app.state.desk.admission
-    with admission.connection():
-        yield
+    seat = admission.connect()
+    try:
+        yield seat
+    finally:
+        seat.leave()
 
 
-Room = Annotated[None, Depends(room)]
+Room = Annotated[Seat, Depends(room)]
 
 
 class Guard:

@@ -1,12 +1,17 @@
 """The plain door: a WebSocket that takes 16-bit PCM.
 
     → {"type":"start","rate":16000,"format":"s16le","channels":["agent","customer"],"call_id":"a1"}
-    ← {"type":"started","call_id":"a1"}
+    ← {"type":"started","call_id":"a1","token":"…","resume_within_s":30}
     → binary frames, interleaved s16le, of any even size
     → {"type":"position","position":48000}     the next sample is source sample 48000: what is missing never comes
     → {"type":"mark","kind":"hold"}
     → {"type":"stop"}
     ← {"type":"ended","call_id":"a1","duration_s":12.5}      then close 1000
+
+When the connection breaks, the call waits. On another one:
+
+    → {"type":"resume","call_id":"a1","token":"…"}
+    ← {"type":"resumed","call_id":"a1","position":32000}     so much has come; go on from there, or say from where
 
 What cannot be used is answered with {"type":"error","message":one line} and close 1008 (1011: our fault).
 """
@@ -15,26 +20,23 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Literal, Self
 
 import numpy as np
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from starlette.websockets import WebSocketDisconnect
 
-from api.calls import Desk, new_id
-from api.doors.limits import Guard, Refused, Room
-from api.metadata import Metadata
+from api.calls import Desk
+from api.doors.contacts import Contact, Visit
+from api.doors.limits import Refused, Room
+from api.doors.pcm_messages import Ended, Later, Marked, Position, Resume, Resumed, Start, Started, Stop, first, later
 from api.metrics import Metrics
-from api.problems import first_problem
 from api.routes.deps import Bringer, TheDesk
 from api.sockets import until_one_ends
-from pipeline.channel import MONO, TWO_CHANNEL, Channel
-from pipeline.door import HIGHEST, LOWEST, Door
+from pipeline.channel import TWO_CHANNEL
+from pipeline.door import Door
 from pipeline.errors import BadInput, CalmlineError, Conflict, NotFound
-from pipeline.inputs import Frame, Loss, Mark, MarkKind
+from pipeline.inputs import Frame, Loss, Mark
 from pipeline.live import LiveCall
-from pipeline.session import CallInfo
 from pipeline.timebase import seconds
 
 router = APIRouter()
@@ -43,74 +45,30 @@ START_WITHIN_S = 10.0
 """Seconds a sender may take to say start."""
 
 NAME = "pcm"
-_BAD, _OURS, _RESTART = 1008, 1011, 1012
+_DONE, _BAD, _OURS, _RESTART = 1000, 1008, 1011, 1012
 
+FINAL = frozenset({_DONE, 1002, 1003, 1007, 1009, _RESTART})
+"""Close codes after which no sender comes back: it hung up, what it sent was no WebSocket, or the server goes down."""
 
 ENDED_BY: dict[str, str] = {
     "frame_size": "message too large",
     "message_rate": "too many messages",
-    "idle": "connection idle",
+    "idle": "connection lost",
     "call_length": "longest call reached",
 }
 """Why a call ended that was over a limit."""
-
-
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Start(Metadata):
-    """rate: Hz. channels: in the order of the samples. position: of the first sample, in source samples."""
-
-    type: Literal["start"]
-    rate: int = Field(ge=LOWEST, le=HIGHEST)
-    format: Literal["s16le"]
-    channels: tuple[Channel, ...] = Field(min_length=1, max_length=2)
-    call_id: str = ""
-    position: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        if len(self.channels) == 2 and set(self.channels) != set(TWO_CHANNEL):
-            raise ValueError('two channels are "agent" and "customer", in the order of the samples')
-        return self
-
-    @property
-    def info(self) -> CallInfo:
-        """One channel is one unknown speaker, whatever it is called: who speaks on it cannot be told apart."""
-        channels = TWO_CHANNEL if len(self.channels) == 2 else MONO
-        return self.call(self.call_id or new_id(), channels, source="door pcm")
-
-
-class Position(_Said):
-    type: Literal["position"]
-    position: int = Field(ge=0)
-
-
-class Marked(_Said):
-    type: Literal["mark"]
-    kind: MarkKind
-    channel: Channel | None = None
-    note: str = Field(default="", max_length=500)
-
-
-class Stop(_Said):
-    type: Literal["stop"]
-
-
-Later = Position | Marked | Stop
-_LATER: TypeAdapter[Later] = TypeAdapter(Annotated[Later, Field(discriminator="type")])
+GONE_BY = {_RESTART: "server stopped", 1009: ENDED_BY["frame_size"]}
+"""Why a call ended by the close code of its connection, where that says more than that it is lost."""
 
 
 class Intake:
-    """One connection's audio on its way to its call."""
+    """The audio of one call on its way in, whatever connection it comes by."""
 
-    def __init__(self, start: Start, live: LiveCall, metrics: Metrics, guard: Guard) -> None:
+    def __init__(self, start: Start, live: LiveCall, metrics: Metrics) -> None:
         self._live = live
         self._metrics = metrics
-        self._guard = guard
         self._order = [start.channels.index(channel) for channel in TWO_CHANNEL] if len(start.channels) == 2 else [0]
-        self._door = Door(live.info.channels, start.rate)
+        self._door = Door(live.info.channels, start.rate, slack_s=0.0)
         self._rest = b""
         self._position = start.position or None
 
@@ -118,18 +76,28 @@ class Intake:
     def heard_s(self) -> float:
         return round(seconds(self._door.heard), 3)
 
-    async def listen(self, socket: WebSocket) -> None:
+    @property
+    def head(self) -> int:
+        """The source sample that comes next."""
+        return self._door.head if self._position is None else self._position
+
+    def go_on(self, position: int | None) -> None:
+        """After a connection broke: where its sender goes on, None where it was. Half a sample is no sample."""
+        self._rest = b""
+        self._position = self._position if position is None else position
+
+    async def listen(self, visit: Visit) -> None:
         """Until ``stop``.
 
         Raises BadInput for what cannot be used, Refused over a limit, WebSocketDisconnect, Conflict after the end.
         """
         while True:
-            message = await self._guard.receive(socket)
-            self._guard.heard(self.heard_s)
+            message = await visit.guard.receive(visit.socket)
+            visit.guard.heard(self.heard_s)
             data = message.get("bytes")
             if data is not None:
                 await self._audio(data)
-            elif not await self._obey(_parse(message.get("text") or "")):
+            elif not await self._obey(later(message.get("text") or "")):
                 return
 
     async def finish(self, reason: str) -> None:
@@ -168,22 +136,30 @@ class Intake:
 
 
 @router.websocket("/doors/pcm")
-async def pcm(socket: WebSocket, desk: TheDesk, who: Bringer, room: Room) -> None:
-    """One connection, one call. A sender that vanishes ends its call; what came is kept."""
+async def pcm(socket: WebSocket, desk: TheDesk, who: Bringer, seat: Room) -> None:
+    """A call, or a further connection of one. A sender that does not come back ends its call; what came is kept."""
     await socket.accept()
+    contact = Contact(Visit(socket, desk.guard(), seat), who)
     try:
-        await _call(socket, desk, await _start(socket))
+        said = await _first(socket)
+        if isinstance(said, Resume):
+            contact.visit.position = said.position
+            await desk.contacts.find(said.call_id, who, said.token).lend(contact.visit)
+        else:
+            await _call(contact, desk, said)
     except WebSocketDisconnect:
         return
     except Refused as error:
-        await _refuse(socket, str(error), error.code)
+        await contact.visit.refuse(str(error), error.code)
     except (BadInput, Conflict, NotFound) as error:
-        await _refuse(socket, str(error), _BAD)
+        await contact.visit.refuse(str(error), _BAD)
     except CalmlineError as error:
-        await _refuse(socket, str(error), _OURS)
+        await contact.visit.refuse(str(error), _OURS)
+    finally:
+        contact.visit.leave()
 
 
-async def _start(socket: WebSocket) -> Start:
+async def _first(socket: WebSocket) -> Start | Resume:
     try:
         async with asyncio.timeout(START_WITHIN_S):
             message = await socket.receive()
@@ -193,31 +169,29 @@ async def _start(socket: WebSocket) -> Start:
         raise WebSocketDisconnect(message.get("code") or 1005)
     if message.get("text") is None:
         raise BadInput('the first frame must be text: {"type":"start",...}')
-    try:
-        return Start.model_validate_json(message["text"])
-    except ValidationError as error:
-        raise BadInput(first_problem(error)) from None
+    return first(message["text"])
 
 
-async def _call(socket: WebSocket, desk: Desk, start: Start) -> None:
+async def _call(contact: Contact, desk: Desk, start: Start) -> None:
     async with desk.open(start.info) as live:
-        await socket.send_json({"type": "started", "call_id": live.call_id})
-        intake = Intake(start, live, desk.metrics, desk.guard())
-        stopped = await _take_in(socket, live, intake)
+        intake = Intake(start, live, desk.metrics)
+        with desk.contacts.keep(live.call_id, contact):
+            stopped = await _take_in(contact, desk, live, intake)
     if stopped:
-        await socket.send_json({"type": "ended", "call_id": live.call_id, "duration_s": intake.heard_s})
-        await socket.close(1000)
+        await contact.visit.say(Ended(call_id=live.call_id, duration_s=intake.heard_s))
+        await contact.visit.socket.close(_DONE)
     else:
-        await _broke_off(socket, desk, live)
+        await _broke_off(contact.visit, live)
 
 
-async def _take_in(socket: WebSocket, live: LiveCall, intake: Intake) -> bool:
+async def _take_in(contact: Contact, desk: Desk, live: LiveCall, intake: Intake) -> bool:
     """Listen until ``stop``; False when the call ended by itself before."""
     reason = "end of audio"
     try:
-        return await _unless_over(live, intake, socket)
+        return await _unless_over(contact, desk, live, intake)
     except WebSocketDisconnect as gone:
-        reason = "server stopped" if gone.code == _RESTART else "connection lost"
+        down = desk.contacts.closing.is_set()
+        reason = "server stopped" if down else GONE_BY.get(gone.code, "connection lost")
         raise
     except BadInput:
         reason = "malformed message"
@@ -229,36 +203,54 @@ async def _take_in(socket: WebSocket, live: LiveCall, intake: Intake) -> bool:
         await intake.finish(reason)
 
 
-async def _unless_over(live: LiveCall, intake: Intake, socket: WebSocket) -> bool:
+async def _unless_over(contact: Contact, desk: Desk, live: LiveCall, intake: Intake) -> bool:
     """Listen until ``stop``; False when the call was over first."""
     stopped = False
 
     async def listen() -> None:
         nonlocal stopped
         with suppress(Conflict):  # the call ends while it is fed: so it is over first
-            await intake.listen(socket)
+            await _listen(contact, desk, live, intake)
             stopped = True
 
     await until_one_ends(listen, live.wait)
     return stopped
 
 
-async def _broke_off(socket: WebSocket, desk: Desk, live: LiveCall) -> None:
+async def _listen(contact: Contact, desk: Desk, live: LiveCall, intake: Intake) -> None:
+    """Until ``stop``, over as many connections as it takes. Raises what the last one broke by."""
+    greeting: Started | Resumed = Started(
+        call_id=live.call_id, token=contact.token, resume_within_s=desk.limits.resume_s
+    )
+    while True:
+        try:
+            await contact.visit.say(greeting)
+            return await intake.listen(contact.visit)
+        except (WebSocketDisconnect, Refused) as broken:
+            if not await _taken_up(contact, desk, live, broken):
+                raise
+        intake.go_on(contact.visit.position)
+        greeting = Resumed(call_id=live.call_id, position=intake.head)
+
+
+async def _taken_up(contact: Contact, desk: Desk, live: LiveCall, broken: WebSocketDisconnect | Refused) -> bool:
+    """Whether the sender came back in time. One that hung up, or did what it may not, is not waited for."""
+    if isinstance(broken, Refused):
+        if broken.reason != "idle":
+            return False
+        await contact.visit.refuse(str(broken), broken.code)
+    elif broken.code in FINAL:
+        return False
+    desk.hub.line(live, lost=True)
+    try:
+        return await contact.taken_up(desk.limits.resume_s, desk.contacts.closing)
+    finally:
+        desk.hub.line(live, lost=False)
+
+
+async def _broke_off(visit: Visit, live: LiveCall) -> None:
     view = json.loads(await asyncio.to_thread(live.snapshot))
     if any(fault["fatal"] for fault in view["faults"]):
-        await _refuse(socket, f"call {live.call_id} ended with a fault: {view['faults'][-1]['message']}", _OURS)
+        await visit.refuse(f"call {live.call_id} ended with a fault: {view['faults'][-1]['message']}", _OURS)
     else:
-        await _refuse(socket, f"call {live.call_id} ended: {view['ended_because']}", _RESTART)
-
-
-async def _refuse(socket: WebSocket, message: str, code: int) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):  # it may be gone already
-        await socket.send_json({"type": "error", "message": " ".join(message.split())})
-        await socket.close(code)
-
-
-def _parse(text: str) -> Later:
-    try:
-        return _LATER.validate_json(text)
-    except ValidationError as error:
-        raise BadInput(first_problem(error)) from None
+        await visit.refuse(f"call {live.call_id} ended: {view['ended_because']}", _RESTART)

@@ -72,7 +72,8 @@ async def _views(socket: WebSocket, desk: Desk, agent_id: str) -> None:
                     sent = text
             before = live
             drafts = desk.hub.drafts(live.call_id) if live is not None else {}
-            for message in told.news(live, drafts, desk.load()):
+            lost = live is not None and desk.hub.lost(live.call_id)
+            for message in told.news(live, drafts, desk.load(), lost=lost):
                 await socket.send_text(desk.mask.message(message).decode())
 
 

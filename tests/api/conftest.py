@@ -179,7 +179,8 @@ def calling(served: Served, call_id: str = "c1", **start: Any) -> Iterator[Clien
     """A call through the door, started."""
     with served.ws("/doors/pcm") as socket:
         say(socket, **START | {"call_id": call_id} | start)
-        assert said(socket) == {"type": "started", "call_id": call_id}
+        started = said(socket)
+        assert (started["type"], started["call_id"]) == ("started", call_id)
         yield socket
 
 

@@ -1,7 +1,6 @@
 """What is over a limit is refused in one line that names the setting, and counted; no other call is disturbed."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -89,14 +88,15 @@ def test_by_default_the_machine_decides() -> None:
     counted: list[str] = []
     admission = Admission(Limits(), counted.append)
     assert admission.most == carried() >= 10
-    with ExitStack() as stack:
-        for _ in range(admission.most):
-            stack.enter_context(admission.connection())
-        with pytest.raises(Refused):
-            stack.enter_context(admission.connection())
+    seats = [admission.connect() for _ in range(admission.most)]
+    with pytest.raises(Refused):
+        admission.connect()
     assert counted == ["calls"]
-    with admission.connection(), admission.call():
-        pass
+    seats[0].leave()
+    seats[0].leave()
+    admission.connect()
+    with pytest.raises(Refused):
+        admission.connect()
 
 
 # one connection
@@ -119,7 +119,7 @@ def test_a_message_that_the_server_does_not_even_take(serve: Serve, configured: 
         with calling(server) as socket:
             socket.send(CALL.tobytes())
             assert rest(socket)[1].code == 1009
-        wait_until_ended(server)
+        assert wait_until_ended(server) == "message too large"
         assert refused(server, "frame_size") == 1
 
 
@@ -135,7 +135,7 @@ def test_too_many_messages(serve: Serve, configured: Configured) -> None:
 
 
 def test_an_idle_connection_is_ended(serve: Serve, configured: Configured) -> None:
-    with serve(config=configured(limits=quick(idle_s=0.05))) as server:
+    with serve(config=configured(limits=quick(idle_s=0.05, resume_s=0.0))) as server:
         with calling(server) as socket:
             messages, end = rest(socket)
         assert ("limits.idle_s" in messages[0]["message"], end.code) == (True, 1008)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.config import Limits
 from api.doors import pcm
 from pipeline.events import CallEnded
 from pipeline.journal import Journal, read_entries
@@ -240,8 +241,8 @@ def test_the_same_id_stored(server: Served) -> None:
 # ends of another kind
 
 
-def test_a_sender_that_vanishes_loses_nothing(server: Served) -> None:
-    with calling(server) as socket:
+def test_a_sender_that_vanishes_loses_nothing(serve: Serve, configured: Callable[..., Any]) -> None:
+    with serve(config=configured(limits=Limits(resume_s=0.0))) as server, calling(server) as socket:
         socket.send(CALL[:30001].tobytes())
         socket.socket.shutdown(2)
         assert wait_until_ended(server) == "connection lost"
