@@ -63,7 +63,12 @@ async def overlay(socket: WebSocket, agent_id: str, desk: TheDesk, who: Answerer
 async def _views(socket: WebSocket, desk: Desk, agent_id: str) -> None:
     """What changed since the last message; a call's last view, in which it has ended, is never passed over."""
     sent, before, told = "", None, Told()
-    async with aclosing(desk.hub.watch(agent_id, lambda: told.behind)) as states:
+
+    def restless() -> bool:
+        """A call's clock goes on while nothing happens in it: a page that hears nothing of it says so."""
+        return told.behind or desk.hub.at(agent_id) is not None
+
+    async with aclosing(desk.hub.watch(agent_id, restless)) as states:
         async for live in states:
             for shown in (before, live) if before is not live and before is not None else (live,):
                 text = await _state(shown, desk)

@@ -11,6 +11,7 @@ from pipeline.view import (
     GapView,
     LineView,
     OverlapView,
+    PaceView,
     ScoresView,
     ScoreView,
     View,
@@ -91,6 +92,20 @@ def calm() -> View:
     """Nothing to say, little evidence for the customer's score, none yet for the agent's."""
     view = scene(lines=2)
     view.scores = ScoresView(anger=[score(30, 0.2, coverage=0.3)], tension=[])
+    return view
+
+
+def snoozed() -> View:
+    """The agent wants no advice for now."""
+    view = scene()
+    view.snoozed_until_ms = 547_000
+    return view
+
+
+def rushing() -> View:
+    """The agent speaks faster than usual."""
+    view = scene(advice=advice(97, "Slow down", severity="note"))
+    view.pace = {Channel.AGENT: [PaceView(ms=246_000, wpm=212.0, articulation_rate=6.1, relative=1.42)]}
     return view
 
 

@@ -18,6 +18,8 @@ VIEWS = {
     "fresh": scenes.fresh,
     "crowded": scenes.crowded,
     "ended": scenes.ended,
+    "snoozed": scenes.snoozed,
+    "rushing": scenes.rushing,
 }
 
 
@@ -48,7 +50,10 @@ def each(stage: Stage, page: Page, folder: Path, name: str) -> None:
         expect(page.get_by_test_id("state")).to_have_attribute("data-event", str(n))
 
     stage.reset()
+    names = [("amy", "live"), ("dana", "ended"), ("jo", "ended")]
+    stage.answers["calls"] = {"calls": [{"agent_id": who, "state": state} for who, state in names], "total": 3}
     page.goto(f"{stage.url}/overlay")
+    expect(page.get_by_test_id("agent")).to_have_count(3)
     save("ask")
     page.goto(f"{stage.url}/overlay?agent=dana")
     expect(page.get_by_test_id("state")).to_have_attribute("data-state", "connecting")

@@ -12,12 +12,13 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.hub import draft_message
+from api.routes.pages import PAGES
 from pipeline.channel import Channel
 from pipeline.drafts import Draft
 from pipeline.timebase import samples
@@ -27,6 +28,7 @@ STATIC = Path(__file__).parents[2] / "api" / "static"
 CSP = "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 """As strict as a server could be: the pages must live with it."""
 WAIT_S = 5.0
+ME = {"role": "supervisor", "name": "local", "policy": "standard"}
 
 
 class Stage:
@@ -37,10 +39,13 @@ class Stage:
         """What pages sent."""
         self.agents: queue.Queue[str] = queue.Queue()
         """Whose call each connection asked for."""
+        self.answers: dict[str, Any] = {}
+        """What it answers to GET, by path."""
         self._frame: str | None = None
         self._close_with: int | None = None
         self._refuse = False
         self._socket: WebSocket | None = None
+        self.reset()
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -53,6 +58,7 @@ class Stage:
         """Back to a server that accepts and has nothing to say."""
         self._frame, self._close_with, self._refuse = None, None, False
         self.received, self.agents = queue.Queue(), queue.Queue()
+        self.answers = {"calls": {"calls": [], "total": 0}, "me": ME}
 
     def idle(self) -> None:
         self.send({"type": "idle"})
@@ -103,9 +109,10 @@ class Stage:
 
     def _app(self) -> Starlette:
         routes = [
-            Route("/overlay", _overlay),
             Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
             WebSocketRoute("/live/agent/{agent}", self._live),
+            WebSocketRoute("/live/wall", self._live),
+            Route("/{path:path}", self._answer),
         ]
         return Starlette(routes=routes)
 
@@ -127,7 +134,7 @@ class Stage:
             await page.close(code)
 
     async def _live(self, page: WebSocket) -> None:
-        self.agents.put(page.path_params["agent"])
+        self.agents.put(page.path_params.get("agent", ""))
         if self._refuse:
             await page.close()
             return
@@ -146,6 +153,10 @@ class Stage:
             if self._socket is page:
                 self._socket = None
 
-
-async def _overlay(request: Request) -> Response:
-    return FileResponse(STATIC / "overlay.html", headers={"Content-Security-Policy": CSP})
+    async def _answer(self, request: Request) -> Response:
+        """A page, or what ``answers`` has for this path."""
+        path = request.path_params["path"]
+        if path in PAGES:
+            return FileResponse(STATIC / f"{path}.html", headers={"Content-Security-Policy": CSP})
+        known = self.answers.get(path)
+        return JSONResponse(known) if known is not None else JSONResponse({"detail": f"no {path} here"}, 404)

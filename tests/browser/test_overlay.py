@@ -24,6 +24,8 @@ CROWDS: dict[str, Callable[[], View]] = {
     "eu_workplace": scenes.eu_workplace,
     "crowded": scenes.crowded,
     "ended": scenes.ended,
+    "snoozed": scenes.snoozed,
+    "rushing": scenes.rushing,
 }
 
 

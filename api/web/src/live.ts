@@ -1,5 +1,5 @@
 /** The WebSocket to the server: opens again by itself, keeps no view. */
-import type { Answer, Frame } from './view'
+import type { Frame, Said } from './view'
 
 /** lost: was open or could not be opened, and is being tried again. */
 export type Link = 'connecting' | 'open' | 'lost' | 'forbidden'
@@ -47,9 +47,9 @@ export class Live {
   }
 
   /** False when there is no connection: nothing is kept for later, since advice is of the moment. */
-  answer(answer: Answer, alert: number): boolean {
+  say(said: Said): boolean {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false
-    this.#socket.send(JSON.stringify({ type: answer, alert }))
+    this.#socket.send(JSON.stringify(said))
     return true
   }
 

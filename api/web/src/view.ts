@@ -28,3 +28,6 @@ export type Frame =
 
 /** What the agent can say of advice: noted, or wrong. */
 export type Answer = 'ack' | 'dismiss'
+
+/** What the overlay says to the server. */
+export type Said = { type: Answer; alert: number } | { type: 'snooze' | 'wake' }

@@ -1,3 +1,4 @@
+import '../ui/theme'
 import '../theme.css'
 import './overlay.css'
 import { mount } from 'svelte'

@@ -12,6 +12,11 @@ const OFFLINE_TRIES = 3
 const LINGER_MS = 1_500
 /** The timer runs on between two frames, but not for longer than this: the audio is the only clock. */
 const AHEAD_MS = 3_000
+/** The server tells of a live call at least once a second while sound comes in: without, nobody listens. */
+const DEAF_MS = 4_000
+
+/** Why nobody listens to a call that goes on. */
+export type Deaf = 'lost' | 'silent' | 'paused'
 
 export class Page {
   link = $state<Link>('connecting')
@@ -25,6 +30,7 @@ export class Page {
   behind = $state.raw<Behind | null>(null)
   now = $state(0)
 
+  #stalled = $state(false)
   #heard = $state(false)
   #failures = 0
   #lostTimer: number | undefined
@@ -50,6 +56,20 @@ export class Page {
     return this.link === 'open'
   }
 
+  /** Why the call is not listened to at this moment; null while it is, and for a moment that passes by itself. */
+  get deaf(): Deaf | null {
+    if (this.view?.state !== 'live') return null
+    if (this.view.regions.some((region) => region.kind === 'pause' && region.open)) return 'paused'
+    if (!this.#stalled) return null
+    return this.current ? 'silent' : 'lost'
+  }
+
+  /** Milliseconds of the call at which a quiet that the agent asked for is over; null without one. */
+  get quietUntil(): number | null {
+    const until = this.view?.snoozed_until_ms ?? null
+    return until !== null && until > this.now ? until : null
+  }
+
   start(): () => void {
     const stop = this.#live.start()
     const ticker = setInterval(() => this.#tick(), 500)
@@ -65,7 +85,12 @@ export class Page {
   answer(answer: Answer): void {
     const alert = this.view?.advice?.n
     if (alert === undefined || this.answered?.alert === alert) return
-    if (this.#live.answer(answer, alert)) this.answered = { alert, answer }
+    if (this.#live.say({ type: answer, alert })) this.answered = { alert, answer }
+  }
+
+  /** Five minutes without advice, or advice again. */
+  snooze(): void {
+    if (this.screen === 'live') this.#live.say({ type: this.quietUntil === null ? 'snooze' : 'wake' })
   }
 
   #linked(link: Link): void {
@@ -103,8 +128,9 @@ export class Page {
   #show(view: View): void {
     const sameCall = this.view?.call_id === view.call_id
     this.drafts = sameCall ? stillRunning(this.drafts, view) : []
+    if (!sameCall || view.now_ms > (this.view?.now_ms ?? 0)) this.#frameAt = performance.now()
+    this.#stalled = performance.now() - this.#frameAt > DEAF_MS
     this.view = view
-    this.#frameAt = performance.now()
     // The timer ran ahead of the audio by a little: it waits then, and does not step back.
     const ahead = sameCall && view.state === 'live' && this.now - view.now_ms <= AHEAD_MS
     this.now = ahead ? Math.max(this.now, view.now_ms) : view.now_ms
@@ -123,7 +149,9 @@ export class Page {
   }
 
   #tick(): void {
-    if (this.view?.state !== 'live' || !this.current) return
+    if (this.view?.state !== 'live') return
+    this.#stalled = performance.now() - this.#frameAt > DEAF_MS
+    if (!this.current) return
     const ahead = Math.min(performance.now() - this.#frameAt, AHEAD_MS)
     this.now = Math.max(this.now, this.view.now_ms + ahead)
   }
