@@ -53,7 +53,7 @@ class Visit:
 
 
 class Contact:
-    """A sender's connections in one call, one after the other. visit: the present one, or the last while there is none."""
+    """A sender's connections in one call, one by one. visit: the present one, or the last while there is none."""
 
     def __init__(self, visit: Visit, who: Who) -> None:
         self.visit = visit
