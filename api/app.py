@@ -17,7 +17,23 @@ from api.config import Config
 from api.doors import pcm, twilio
 from api.limits import BodyLimit
 from api.logs import RequestLog
-from api.routes import alerts, audio, calls, claim, export, live, pages, panel, report, status
+from api.routes import (
+    alerts,
+    audio,
+    calls,
+    claim,
+    export,
+    labels,
+    listing,
+    live,
+    noting,
+    pages,
+    panel,
+    report,
+    searches,
+    status,
+    trends,
+)
 from api.security import Gate, Keyring, check_doors, check_exposure
 from pipeline.errors import CalmlineError
 from pipeline.graph import Engines
@@ -30,6 +46,13 @@ SMALL = 64 * 1024
 
 _WHERE = 120
 """Characters of a field's name in an answer: a field that is not known has the sender's name."""
+
+
+PARTS = (
+    calls, listing, noting, labels, searches, trends, alerts, claim, audio, export, report, panel, live, pcm, twilio,
+    status, pages,
+)  # fmt: skip
+"""What there is to ask for."""
 
 
 def create_app(config: Config, engines: Engines, *, store_url: str | None = None, static: Path = STATIC) -> FastAPI:
@@ -45,7 +68,7 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     app.state.desk = Desk(config, engines, store_url=store_url)
     app.state.doors = config.doors
     app.state.static = static
-    for part in (calls, alerts, claim, audio, export, report, panel, live, pcm, twilio, status, pages):
+    for part in PARTS:
         app.include_router(part.router)
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static), name="static")

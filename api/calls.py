@@ -24,10 +24,13 @@ from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
 from api.mask import Mask
 from api.metrics import Metrics
+from api.notes import Note
 from api.outgoing.outlets import Outlets
-from api.policy import Who
+from api.policy import Role, Who
 from api.reading import read
-from api.store import CallRow, Store
+from api.rows import CallRow
+from api.searches import Searches
+from api.store import Store
 from api.swaps import Swap, Swaps
 from pipeline import graph
 from pipeline.archive import Archive
@@ -88,6 +91,7 @@ class Desk:
         self.claims = Claims(self.command)
         self.swaps = Swaps(engines, self._bulk("swaps"), self._swapped)
         self.store = Store(store_url or Store.beside(config.calls_folder))
+        self.searches = Searches(config.calls_folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     @property
@@ -247,14 +251,41 @@ class Desk:
 
     async def _label(self, folder: CallFolder, alert: int, kind: Answer, who: Who) -> None:
         call_id = folder.path.name
-        if call_id in self.uploads.jobs or call_id in self.swaps.jobs:
-            raise Conflict(f"call {call_id} is being analysed; answer its alerts once that is done")
+        self._check_settled(call_id, "answer its alerts")
         if not await asyncio.to_thread(_raised, folder, alert):
             raise NotFound(f"call {call_id} has no alert {alert}")
         if kind == "acknowledge":
             raise Conflict(f"call {call_id} has ended; its alerts can be dismissed as wrong, not acknowledged")
-        await self._in_writer(partial(notes.append, folder, notes.wrong(alert, who.name)))
-        await self.project(call_id)
+        await self._write(folder, notes.wrong(alert, who.name))
+
+    async def note(self, folder: CallFolder, note: Note, who: Who) -> int:
+        """Add a note, also to a live call. Returns its line.
+
+        Raises NotFound for an alert that was not raised and for a replaced note that does not stand, Conflict for
+        another's, and while the call is being analysed or swapped.
+        """
+        self._check_settled(folder.path.name, "take notes of it")
+        if note.type == "label" and not await asyncio.to_thread(_raised, folder, note.about or 0):
+            raise NotFound(f"call {folder.path.name} has no alert {note.about}")
+        if note.replaces is not None:
+            await asyncio.to_thread(_check_own, folder, note.replaces, who)
+        return await self._write(folder, note)
+
+    async def take_back(self, folder: CallFolder, line: int, who: Who) -> None:
+        """Make a note hold no longer. Raises NotFound where none stands there, Conflict for another's."""
+        self._check_settled(folder.path.name, "take notes of it")
+        await asyncio.to_thread(_check_own, folder, line, who)
+        await self._write(folder, notes.undo(line, who.name))
+
+    async def _write(self, folder: CallFolder, note: Note) -> int:
+        call_id = folder.path.name
+        line = await self._in_writer(partial(notes.append, folder, note))
+        await self.project(call_id, "live" if call_id in self.switchboard.calls else None)
+        return line
+
+    def _check_settled(self, call_id: str, then: str) -> None:
+        if call_id in self.uploads.jobs or call_id in self.swaps.jobs:
+            raise Conflict(f"call {call_id} is being analysed; {then} once that is done")
 
     def _live(self, call_id: str) -> LiveCall:
         try:
@@ -344,3 +375,10 @@ def _raised(folder: CallFolder, alert: int) -> bool:
     found = stored(folder.journal, alert - 1, alert).events if alert > 0 else []
     event = json.loads(found[0][1])["event"] if found else {}
     return event.get("type") == "alert" and event.get("of") is None
+
+
+def _check_own(folder: CallFolder, line: int, who: Who) -> None:
+    """Supervisors may take any note back, agents their own; what a swap did stays told."""
+    note = notes.at(folder, line)
+    if note.type == "swap" or (who.role is Role.AGENT and note.by != who.name):
+        raise Conflict(f"note {line} is not yours to change")

@@ -652,6 +652,18 @@ def reindex(context: typer.Context) -> int:
     return stored.reindex(config)
 
 
+@app.command(epilog="Example: calmline labels ours && calmline train --corpus ours/index.csv --out weights")
+def labels(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new one, for the clips and index.csv.")],
+) -> int:
+    """Write the stretches that people labelled in calls as a corpus for `train`."""
+    config = _configured(context)
+    from api.commands import labels
+
+    return labels.run(config, target)
+
+
 @app.command(epilog="Example: calmline delete demo-20250101-120000-a1b2c3 --yes")
 def delete(
     context: typer.Context,

@@ -23,6 +23,8 @@ class May(StrEnum):
     DELETE = auto()
     MEND = auto()
     """Exchange the parties of a stored call."""
+    JUDGE = auto()
+    """Say that a call was reviewed, and what is heard in it."""
     CLAIM = auto()
     """Look after a live call."""
     BRING = auto()

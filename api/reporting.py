@@ -9,7 +9,8 @@ from api.mask import Mask
 from api.reading import gather
 from api.report_html import html
 from api.report_text import markdown
-from api.store import CallRow, Store
+from api.rows import CallRow
+from api.store import Store
 from pipeline.archive import Archive
 from pipeline.errors import BadInput, CalmlineError
 from pipeline.figures import Earlier, earlier

@@ -6,103 +6,36 @@ forward, step by step, what a rebuild reads from its source; it earns its keep o
 """
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import JSON, Engine, String, create_engine, delete, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from api import notes
+from api import search
+from api.projection import projected
+from api.rows import FULL_TEXT, VERSION, AlertRow, Base, CallRow, CueRow, Meta, NoteRow, PracticeRow, transcripts
+from api.search import Sought
+from api.trends import Bucket, By, trends
 from pipeline.archive import Archive
 from pipeline.errors import BadInput, NotFound, StorageFault
-from pipeline.journal import CallFolder, Header, read_entries, read_header
-from pipeline.reducer import Reducer
-from pipeline.view import ScoreView, View, counted
+from pipeline.journal import CallFolder
 
-VERSION = "2"
-"""Of the tables below; change it with them."""
-
-State = Literal["live", "analysing", "ended", "interrupted"]
-
-
-class _Base(DeclarativeBase):
-    type_annotation_map = {dict[str, Any]: JSON}
-
-
-class _Meta(_Base):
-    __tablename__ = "calmline_meta"
-    key: Mapped[str] = mapped_column(String(20), primary_key=True)
-    value: Mapped[str] = mapped_column(String(100))
-
-
-class CallRow(_Base):
-    """started: ISO 8601, UTC. state: ``interrupted`` when the writer was killed. wpm, talk_ms: by channel.
-
-    alerts, interruptions, overlaps, silences, faults: counts. peak_anger, peak_tension: 0-1, None where not computed.
-    """
-
-    __tablename__ = "calmline_calls"
-    id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    agent_id: Mapped[str] = mapped_column(index=True)
-    started: Mapped[str] = mapped_column(String(40), index=True)
-    duration_s: Mapped[float]
-    state: Mapped[str] = mapped_column(String(20), index=True)
-    policy: Mapped[str]
-    source: Mapped[str]
-    notice_given: Mapped[str]
-    queue: Mapped[str] = mapped_column(index=True)
-    team: Mapped[str] = mapped_column(index=True)
-    direction: Mapped[str]
-    fields: Mapped[dict[str, Any]]
-    alerts: Mapped[int]
-    interruptions: Mapped[int]
-    overlaps: Mapped[int]
-    silences: Mapped[int]
-    faults: Mapped[int]
-    peak_anger: Mapped[float | None]
-    peak_tension: Mapped[float | None]
-    wpm: Mapped[dict[str, Any]]
-    talk_ms: Mapped[dict[str, Any]]
-
-
-class AlertRow(_Base):
-    """n: number of the event that raised it. times: milliseconds since the start of the call."""
-
-    __tablename__ = "calmline_alerts"
-    call_id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    n: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(index=True)
-    state: Mapped[str]
-    severity: Mapped[str]
-    raised_ms: Mapped[int]
-    cleared_ms: Mapped[int | None]
-    advice: Mapped[str]
-    reason: Mapped[str]
-
-
-class NoteRow(_Base):
-    """line: its place in notes.jsonl, from 1."""
-
-    __tablename__ = "calmline_notes"
-    call_id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    line: Mapped[int] = mapped_column(primary_key=True)
-    type: Mapped[str]
-    about: Mapped[int | None]
-    label: Mapped[str]
-    text: Mapped[str]
-    by: Mapped[str]
-    time: Mapped[str]
+_BESIDE = (AlertRow, NoteRow, CueRow, PracticeRow)
 
 
 class Store:
-    """url: SQLAlchemy's; ``Store.beside`` names the default one. Methods block: keep them off the event loop."""
+    """url: SQLAlchemy's; ``Store.beside`` names the default one. Methods block: keep them off the event loop.
 
-    def __init__(self, url: str) -> None:
+    full_text: False does without SQLite's index of words, as every other database has to.
+    """
+
+    def __init__(self, url: str, *, full_text: bool = True) -> None:
         self._engine = _engine(url)
+        self._wanted = full_text and self._engine.dialect.name == "sqlite"
         try:
             self.stale = self._prepare()
         except DBAPIError as error:
@@ -125,13 +58,12 @@ class Store:
 
         Raises BadInput when the journal has no header.
         """
-        header, view = _read(folder)
-        rows: list[_Base] = [_call(folder.path.name, header, view, in_progress)]
-        rows += _alerts(folder.path.name, view)
-        rows += _notes(folder)
+        rows = projected(folder, in_progress)
         with Session(self._engine) as session, session.begin():
             _forget(session, folder.path.name)
-            session.add_all(rows)
+            session.add_all([rows.call, *rows.beside])
+            session.flush()
+            session.execute(insert(transcripts).values(rowid=rows.call.place, text=rows.text))
 
     def forget(self, call_id: str) -> None:
         with Session(self._engine) as session, session.begin():
@@ -139,7 +71,7 @@ class Store:
 
     def reindex(self, archive: Archive) -> int:
         """Drop everything and read it again from disk. Returns the number of calls."""
-        _Base.metadata.drop_all(self._engine)
+        self._drop()
         self._prepare()
         self.stale = False
         return self._project_all(archive, list(archive.ids()))
@@ -158,16 +90,50 @@ class Store:
 
     def page(self, agent_id: str | None, limit: int, offset: int) -> tuple[list[CallRow], int]:
         """Calls, newest first, and how many there are in all. agent_id: None for everybody's."""
-        query = select(CallRow) if agent_id is None else select(CallRow).where(CallRow.agent_id == agent_id)
+        return self.find(Sought(agent_id=agent_id), limit, offset)
+
+    def find(self, sought: Sought, limit: int, offset: int = 0, *, labelled: bool = False) -> tuple[list[CallRow], int]:
+        """A page of what is sought, and how many there are in all. labelled: those with a labelled stretch alone.
+
+        Raises BadInput as ``search.conditions`` does.
+        """
+        asked = search.conditions(sought, full_text=self._full_text)
+        if labelled:
+            asked.append(CallRow.id.in_(select(NoteRow.call_id).where(NoteRow.type == "stretch")))
         with Session(self._engine) as session:
-            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-            ordered = query.order_by(CallRow.started.desc(), CallRow.id.desc())
-            return list(session.scalars(ordered.limit(limit).offset(offset))), total
+            total = session.scalar(select(func.count()).select_from(CallRow).where(*asked)) or 0
+            query = search.ordered(select(CallRow).where(*asked), sought.sort)
+            return list(session.scalars(query.limit(limit).offset(offset))), total
+
+    def excerpts(self, q: str, rows: Sequence[CallRow]) -> dict[str, str]:
+        """Call id to the words around what was found; none where the database cannot tell."""
+        if not self._full_text or not rows:
+            return {}
+        names = {row.place: row.id for row in rows}
+        with Session(self._engine) as session:
+            return {names[place]: found for place, found in session.execute(search.excerpts(q, list(names)))}
+
+    def trends(self, sought: Sought, by: By, *, own: bool) -> list[Bucket]:
+        """As ``api.trends.trends``."""
+        with Session(self._engine) as session:
+            return trends(session, sought, by, own=own, full_text=self._full_text)
+
+    def choices(self, agent_id: str | None) -> dict[str, list[str]]:
+        """What can be filtered by, as it occurs. agent_id: one agent's calls; None for everybody's."""
+        own = [] if agent_id is None else [CallRow.agent_id == agent_id]
+        with Session(self._engine) as session:
+            found = {
+                name: list(session.scalars(select(column).where(*own, column != "").distinct().order_by(column)))
+                for name, column in (("agents", CallRow.agent_id), ("teams", CallRow.team), ("queues", CallRow.queue))
+            }
+            found["cues"] = list(session.scalars(select(CueRow.name).distinct().order_by(CueRow.name)))
+            found["alerts"] = list(session.scalars(select(AlertRow.kind).distinct().order_by(AlertRow.kind)))
+        return found
 
     def get(self, call_id: str) -> CallRow:
         """Raises NotFound."""
         with Session(self._engine) as session:
-            row = session.get(CallRow, call_id)
+            row = session.scalar(select(CallRow).where(CallRow.id == call_id))
         if row is None:
             raise NotFound(f"no call {call_id}")
         return row
@@ -184,16 +150,24 @@ class Store:
 
     def _prepare(self) -> bool:
         """Make the tables. True when they are new and what is on disk has yet to be read."""
-        _Base.metadata.create_all(self._engine, tables=[_Base.metadata.tables["calmline_meta"]])
+        Base.metadata.create_all(self._engine, tables=[Base.metadata.tables[Meta.__tablename__]])
         with Session(self._engine) as session, session.begin():
-            found = session.get(_Meta, "schema")
-            if found is not None and found.value == VERSION:
+            found = session.get(Meta, "schema")
+            self._full_text = found is not None and found.value == f"{VERSION} full text"
+            if found is not None and found.value in (VERSION, f"{VERSION} full text"):
                 return False
-        _Base.metadata.drop_all(self._engine)
-        _Base.metadata.create_all(self._engine)
+        self._drop()
+        Base.metadata.create_all(self._engine)
+        with self._engine.begin() as connection:
+            self._full_text = _indexed(connection) if self._wanted else _plain(connection)
         with Session(self._engine) as session, session.begin():
-            session.add(_Meta(key="schema", value=VERSION))
+            session.add(Meta(key="schema", value=f"{VERSION} full text" if self._full_text else VERSION))
         return True
+
+    def _drop(self) -> None:
+        Base.metadata.drop_all(self._engine)
+        with self._engine.begin() as connection:
+            connection.execute(text(f"DROP TABLE IF EXISTS {transcripts.name}"))
 
     def _project_all(self, archive: Archive, call_ids: Collection[str]) -> int:
         count = 0
@@ -221,74 +195,26 @@ def _pragmas(connection: Any, _: ConnectionPoolEntry) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _forget(session: Session, call_id: str) -> None:
-    session.execute(delete(CallRow).where(CallRow.id == call_id))
-    session.execute(delete(AlertRow).where(AlertRow.call_id == call_id))
-    session.execute(delete(NoteRow).where(NoteRow.call_id == call_id))
-
-
-def _read(folder: CallFolder) -> tuple[Header, View]:
-    """The header, and the view as far as the journal can be read."""
-    header, reducer = read_header(folder.journal), Reducer()
+def _indexed(connection: Connection) -> bool:
+    """Make the transcripts a full-text index; False where this SQLite was built without."""
     try:
-        for entry in read_entries(folder.journal):
-            reducer.apply(entry)
-    except (BadInput, KeyError):  # a damaged line, or one that speaks of a lost one
-        pass  # what stands before the damage counts; ``calmline replay --verify`` says where it is
-    return header, reducer.view
+        connection.execute(text(FULL_TEXT))
+        return True
+    except OperationalError:
+        return _plain(connection)
 
 
-def _call(call_id: str, header: Header, view: View, in_progress: State | None) -> CallRow:
-    ended = view.state == "ended"
-    channels = view.channels
-    return CallRow(
-        id=call_id,
-        agent_id=header.call.agent_id,
-        started=header.started or datetime.fromtimestamp(0, UTC).isoformat(timespec="seconds"),
-        duration_s=view.duration_s,
-        state="ended" if ended else in_progress or "interrupted",
-        policy=header.settings.policy.name,
-        source=header.call.source,
-        notice_given=header.call.notice_given,
-        queue=header.call.queue,
-        team=header.call.team,
-        direction=header.call.direction,
-        fields=header.call.fields,
-        alerts=len(counted(view.alerts)),
-        interruptions=sum(channel.interruptions for channel in channels.values()),
-        overlaps=len(view.overlaps),
-        silences=len(view.silences),
-        faults=len(view.faults),
-        peak_anger=_peak(view.scores.anger),
-        peak_tension=_peak(view.scores.tension),
-        wpm={name.value: channel.wpm for name, channel in channels.items()},
-        talk_ms={name.value: channel.talk_ms for name, channel in channels.items()},
-    )
+def _plain(connection: Connection) -> bool:
+    """Make the transcripts a table like any other, which is looked through whole."""
+    transcripts.create(connection, checkfirst=True)
+    return False
 
 
-def _peak(curve: list[ScoreView]) -> float | None:
-    return max((point.value for point in curve), default=None)
-
-
-def _alerts(call_id: str, view: View) -> list[AlertRow]:
-    return [
-        AlertRow(
-            call_id=call_id,
-            n=alert.n,
-            kind=alert.kind,
-            state=alert.state,
-            severity=alert.severity,
-            raised_ms=alert.raised_ms,
-            cleared_ms=alert.cleared_ms,
-            advice=alert.advice,
-            reason=alert.reason,
-        )
-        for alert in view.alerts
-    ]
-
-
-def _notes(folder: CallFolder) -> list[NoteRow]:
-    return [
-        NoteRow(call_id=folder.path.name, line=line, **note.model_dump())
-        for line, note in enumerate(notes.read(folder), start=1)
-    ]
+def _forget(session: Session, call_id: str) -> None:
+    place = session.scalar(select(CallRow.place).where(CallRow.id == call_id))
+    if place is None:
+        return
+    session.execute(delete(transcripts).where(transcripts.c.rowid == place))
+    session.execute(delete(CallRow).where(CallRow.place == place))
+    for table in _BESIDE:
+        session.execute(delete(table).where(table.call_id == call_id))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from api.doors import pcm, twilio
-from api.routes import alerts, audio, calls, claim, export, live, pages, panel, report, status
+from api.app import PARTS
+from api.routes import pages
 
-ROUTERS = [
-    part.router for part in (alerts, audio, calls, claim, export, live, pages, panel, pcm, report, status, twilio)
-]
+ROUTERS = [part.router for part in PARTS]
 UNTOLD = {"/", "/login", *(f"/{name}" for name in pages.PAGES)}
 """Pages: the README and the section on credentials tell of them."""
 

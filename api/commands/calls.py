@@ -8,7 +8,7 @@ from rich.text import Text
 from api.commands.console import moment, note, out
 from api.commands.listing import listing
 from api.config import Config
-from api.store import CallRow
+from api.rows import CallRow
 from pipeline.archive import Archive
 
 WIDE = 200
@@ -39,7 +39,7 @@ def _rows(config: Config, limit: int) -> tuple[list[CallRow], int]:
 
 
 def _plain(row: CallRow) -> dict[str, object]:
-    return {column.name: getattr(row, column.name) for column in CallRow.__table__.columns}
+    return {column.name: getattr(row, column.name) for column in CallRow.__table__.columns if column.name != "place"}
 
 
 def _table(rows: list[CallRow]) -> Table:

@@ -11,7 +11,7 @@ from api.outgoing.message import Message, of_end, of_events
 from api.outgoing.outbox import DeadLetters, Outbox
 from api.outgoing.panels import Panels
 from api.outgoing.webhooks import Webhooks
-from api.store import CallRow
+from api.rows import CallRow
 from pipeline.errors import StorageFault
 from pipeline.session import CallInfo, Entry
 

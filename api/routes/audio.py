@@ -1,14 +1,20 @@
 """The stored audio, in ranges, also of a call in progress."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from api.routes.calls import PROBLEMS
+from api.routes.calls import CONFLICT, PROBLEMS
 from api.routes.deps import Folder, TheDesk
-from pipeline.errors import NotFound
+from pipeline.channel import Channel
+from pipeline.errors import Conflict, NotFound
+from pipeline.journal import read_header
+from pipeline.peaks import peaks
+from pipeline.timebase import RATE
 
 router = APIRouter(tags=["calls"])
 
@@ -35,6 +41,34 @@ def audio(request: Request, desk: TheDesk, folder: Folder) -> Response:
     if folder.path.name in desk.in_progress and "range" not in request.headers:
         return _so_far(path, request.method)
     return FileResponse(path, media_type=FLAC)
+
+
+class Peaks(BaseModel):
+    """An outline of the audio. moment_ms: how long each of its moments lasts.
+
+    channels: of each party in turn, its greatest magnitude in each moment, 0-255 of full scale.
+    """
+
+    moment_ms: float
+    order: list[Channel]
+    channels: list[list[int]]
+
+
+@router.get("/calls/{call_id}/peaks", responses={**PROBLEMS, **CONFLICT})
+def outline(desk: TheDesk, folder: Folder) -> Peaks:
+    """What a page draws of the audio, at most 4000 moments a party. 409 while the call is in progress."""
+    if folder.path.name in desk.in_progress:
+        raise Conflict(f"call {folder.path.name} is in progress; its outline comes once that is over")
+    if not folder.audio.exists():
+        raise NotFound(f"call {folder.path.name} has no stored audio")
+    step, channels = _peaks(folder.audio, folder.audio.stat().st_mtime_ns)
+    return Peaks(moment_ms=step * 1000 / RATE, order=list(read_header(folder.journal).call.channels), channels=channels)
+
+
+@lru_cache(maxsize=64)
+def _peaks(path: Path, _: int) -> tuple[int, list[list[int]]]:
+    """Of the file as it was written then: an hour takes a second to look through."""
+    return peaks(path)
 
 
 def _so_far(path: Path, method: str) -> Response:

@@ -12,8 +12,8 @@ from api.calls import Desk, new_id
 from api.doors.upload import AgentChannel, receive
 from api.hub import stored
 from api.metadata import given
-from api.routes.deps import Answerer, Bringer, CallId, Deleter, Folder, Mender, Seer, TheDesk
-from api.store import AlertRow, CallRow, NoteRow, State
+from api.routes.deps import Answerer, Bringer, CallId, Deleter, Folder, Mender, TheDesk
+from api.rows import AlertRow, CallRow, NoteRow, State
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
 from pipeline.events import Direction, Event
@@ -22,8 +22,6 @@ from pipeline.view import View
 
 router = APIRouter(tags=["calls"])
 
-PAGE = 200
-"""Calls on a page at most."""
 EVENTS = 5000
 """Events on a page at most."""
 
@@ -45,7 +43,7 @@ class Accepted(BaseModel):
 
 
 class Summary(BaseModel):
-    """One line of the list. wpm, talk_ms: by channel. peak_anger, peak_tension: 0-1, null where not computed.
+    """One line of the list, as ``api.rows.CallRow``. wpm, talk_ms: by channel. peak_anger, peak_tension: 0-1.
 
     claimed_by: the supervisor who looks after a live call, else null.
     """
@@ -66,21 +64,21 @@ class Summary(BaseModel):
     fields: dict[str, str]
     alerts: int
     interruptions: int
+    agent_interruptions: int
+    customer_interruptions: int
     overlaps: int
     silences: int
+    longest_silence_ms: int
+    response_ms: int | None
     faults: int
     peak_anger: float | None
     peak_tension: float | None
+    reviewed: bool
+    comments: int
+    written: bool
     wpm: dict[Channel, float | None]
     talk_ms: dict[Channel, int]
     claimed_by: str | None = None
-
-
-class Calls(BaseModel):
-    """total: of all pages."""
-
-    calls: list[Summary]
-    total: int
 
 
 class AlertLine(BaseModel):
@@ -104,6 +102,10 @@ class NoteLine(BaseModel):
     about: int | None
     label: str
     text: str
+    at_ms: int | None
+    channel: Channel | None
+    begin_ms: int | None
+    end_ms: int | None
     by: str
     time: str
 
@@ -184,23 +186,6 @@ def _taken(call_id: str) -> Response:
     return JSONResponse({"detail": detail}, 409)
 
 
-@router.get("/calls", responses={status: {"model": Problem} for status in (400, 401, 403, 503)})
-def calls(
-    desk: TheDesk,
-    who: Seer,
-    agent_id: Annotated[str | None, Query(max_length=100, description="Only this agent's")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
-) -> Calls:
-    """Calls, newest first. Agents see their own."""
-    if who.only_agent is not None:
-        if agent_id not in (None, who.only_agent):
-            return Calls(calls=[], total=0)
-        agent_id = who.only_agent
-    rows, total = desk.store.page(agent_id, limit, offset)
-    return Calls(calls=[_summary(desk, desk.current(row)) for row in rows], total=total)
-
-
 @router.get("/calls/{call_id}", responses=PROBLEMS)
 def call(desk: TheDesk, folder: Folder) -> Detail:
     """One call, and how far its analysis is."""
@@ -208,14 +193,14 @@ def call(desk: TheDesk, folder: Folder) -> Detail:
     return _detail(desk, desk.current(desk.store.get(call_id)), desk.store.alerts(call_id), desk.store.notes(call_id))
 
 
-def _summary(desk: Desk, row: CallRow) -> Summary:
+def summary(desk: Desk, row: CallRow) -> Summary:
     summary = Summary.model_validate(row)
     return summary.model_copy(update={"claimed_by": desk.claims.by(row.id)})
 
 
 def _detail(desk: Desk, row: CallRow, alerts: Sequence[AlertRow], notes: Sequence[NoteRow]) -> Detail:
     detail = Detail(
-        **_summary(desk, row).model_dump(),
+        **summary(desk, row).model_dump(),
         progress=desk.progress(row.id),
         raised=[AlertLine.model_validate(alert) for alert in alerts],
         notes=[NoteLine.model_validate(note) for note in notes],

@@ -29,6 +29,7 @@ Claimer = Annotated[Who, Depends(require(May.CLAIM))]
 Deleter = Annotated[Who, Depends(require(May.DELETE))]
 Mender = Annotated[Who, Depends(require(May.MEND))]
 Bringer = Annotated[Who, Depends(require(May.BRING))]
+Judge = Annotated[Who, Depends(require(May.JUDGE))]
 Measurer = Annotated[Who, Depends(require(May.MEASURE))]
 
 CallId = Annotated[str, Path(description="Up to 100 letters, digits, '.', '_' or '-'")]

@@ -10,13 +10,14 @@ from models.training.errors import TrainingError
 
 REQUIRED = ("path", "corpus", "speaker", "emotion")
 """Columns that a table must have; ``sex`` is read where it is, others are ignored."""
-EMOTIONS = ("anger", "neutral", "calm", "sad", "happy", "fear", "disgust", "surprise", "other")
+EMOTIONS = ("anger", "neutral", "calm", "sad", "happy", "fear", "disgust", "surprise", "tense", "other")
 """The labels. A closed list, because a misspelt ``angry`` would otherwise be learnt as an example of no anger."""
 CALM = frozenset({"neutral", "calm", "sad"})
 """What a call mostly is beside anger."""
-TENSE = frozenset({"anger", "fear"})
-"""Aroused and unpleasant: the nearest thing to an agent's tension that acted corpora hold."""
-AROUSED = frozenset({"anger", "fear", "happy", "surprise"})
+TENSE = frozenset({"anger", "fear", "tense"})
+"""Aroused and unpleasant: the nearest thing to an agent's tension that acted corpora hold;
+``tense`` itself comes from people who labelled real calls."""
+AROUSED = frozenset({"anger", "fear", "happy", "surprise", "tense"})
 """High arousal in the circumplex of affect (Russell, J. Personality and Social Psychology 39(6), 1980). ``disgust``
 and ``other`` lie on neither side, and are left out where arousal or tension is learnt."""
 
