@@ -48,12 +48,13 @@ from pipeline.events import Cue, OverlapRevised, Pace, Score, Words
 from pipeline.graph import WEIGHTS, Engines, build
 from pipeline.inputs import EngineResult, Frame
 from pipeline.nodes.scores import ScoresNode
-from pipeline.playbook import OnScore, load_playbook
+from pipeline.playbook import load_playbook
 from pipeline.pool import EnginePool
 from pipeline.session import CallInfo, Entry, Manner, Tick
 from pipeline.settings import POLICIES, Scores, Settings
 from pipeline.sources.recording import open_recording
 from pipeline.timebase import RATE, TICK
+from pipeline.triggers import OnScore
 
 SETTINGS = Settings(policy=POLICIES["standard"])
 TOLD = (Cue, OverlapRevised, Pace, Words)

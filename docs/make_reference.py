@@ -15,7 +15,7 @@ from api.config import Limits, Server, Webhooks
 from api.doors.settings import AudioHook, Twilio
 from pipeline import events, hints, inputs
 from pipeline.nodes.scores import COVERAGE
-from pipeline.playbook import Advice, load_playbook
+from pipeline.playbook import Advice, Wording, load_playbook
 from pipeline.settings import POLICIES, Section, Settings
 
 PAGE = Path(__file__).with_name("reference.md")
@@ -109,22 +109,40 @@ def advice() -> str:
     lines = [
         "## Advice",
         "",
-        "From `pipeline/playbook.toml`.",
+        "From `pipeline/playbook.toml`. A row is given when its moment comes, one of *given* holds and none of",
+        "*unless*: the agent does it already, or has just done it. The words take turns within a call. Critical ones",
+        "also call a supervisor.",
         "",
-        "| alert | severity | advice | practice | when |",
-        "|---|---|---|---|---|",
+        "| alert | severity | technique | when | given | unless | words |",
+        "|---|---|---|---|---|---|---|",
     ]
     book = load_playbook()
     titles = {practice.number: practice.title for practice in book.practice}
     lines += [_advice(each, titles) for each in book.advice]
+    lines += ["", "In a written conversation, where the words differ:", "", "| alert | words |", "|---|---|"]
+    lines += [f"| `{each.kind}` | {_words(each.write)} |" for each in book.advice if each.write]
     lines += ["", "### Practices", "", "| # | practice | seen by | reported as |", "|---|---|---|---|"]
     lines += [f"| {each.number} | {each.title} | {each.sees} | {each.report} |" for each in book.practice]
     return "\n".join(lines) + "\n"
 
 
 def _advice(each: Advice, titles: dict[int, str]) -> str:
-    when = ", ".join(f"{key} {value}" for key, value in each.when.model_dump().items() if value is not None)
-    return f"| `{each.kind}` | {each.severity} | {each.text} | {each.practice}. {titles[each.practice]} | {when} |"
+    when = _named(each.when) + (f"; after {each.patience_s:g} s" if each.patience_s else "")
+    given, unless = ("; ".join(_named(part) for part in parts) for parts in (each.given, each.unless))
+    technique = f"{each.technique} ({each.practice}. {titles[each.practice]})"
+    return f"| `{each.kind}` | {each.severity} | {technique} | {when} | {given} | {unless} | {_words(each.say)} |"
+
+
+def _named(part: Section) -> str:
+    """A moment or a condition as its keys say it, defaults left out."""
+    told = part.model_dump(exclude_defaults=True, exclude={"on", "did"})
+    values = (", ".join(each) if isinstance(each, tuple) else f"{each}" for each in told.values())
+    name = getattr(part, "on", getattr(part, "did", ""))
+    return f"{name}: " + ", ".join(f"{key} {value}" for key, value in zip(told, values, strict=True))
+
+
+def _words(wordings: tuple[Wording, ...]) -> str:
+    return "<br>".join(f"**{each.text}** {each.why}" for each in wordings)
 
 
 def cues() -> str:

@@ -19,7 +19,10 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a step is taken. All but RAISE and ACKNOWLEDGE clear the alert."""
+    """Why a step is taken. All but RAISE and ACKNOWLEDGE clear the alert.
+
+    DONE: the agent did what was advised.
+    """
 
     RAISE = "raise"
     ACKNOWLEDGE = "acknowledge"
@@ -27,11 +30,12 @@ class Reason(StrEnum):
     FADED = "faded"
     DISMISSED = "dismissed"
     REVISED = "revised"
+    DONE = "done"
     SNOOZED = "snoozed"
     ENDED = "call ended"
 
 
-CLEARING = (Reason.OVER, Reason.FADED, Reason.DISMISSED, Reason.REVISED, Reason.SNOOZED, Reason.ENDED)
+CLEARING = (Reason.OVER, Reason.FADED, Reason.DISMISSED, Reason.REVISED, Reason.DONE, Reason.SNOOZED, Reason.ENDED)
 
 TRANSITIONS: dict[tuple[State, Reason], State] = {
     (State.QUIET, Reason.RAISE): State.RAISED,

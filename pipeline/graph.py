@@ -125,7 +125,7 @@ def _told(info: CallInfo, settings: Settings, engines: Engines) -> list[Node]:
     return [
         CuesNode(engines.playbook),
         ScoresNode(_scored(info), settings.scores, engines.affect),
-        AdviceNode(settings.alerts, engines.playbook),
+        AdviceNode(settings.alerts, engines.playbook, written=info.attribution == "written"),
         ClaimsNode(),
     ]
 

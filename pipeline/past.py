@@ -1,6 +1,5 @@
 """A stored call as its report looks at it: its view, and the numbers of events that a view leaves out."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,13 +8,12 @@ from pipeline.channel import Channel
 from pipeline.events import Pace, Silence, Turn
 from pipeline.journal import Header
 from pipeline.session import Entry
-from pipeline.text import plain
+from pipeline.text import plain, sentence
 from pipeline.timebase import ms
 from pipeline.view import CueView, LineView, ScoreView, View
 
 E = TypeVar("E")
 
-_ENDS = re.compile(r"(?<=[.?!])\s+")
 LONG = 12
 """Words of a sentence that are quoted at most: enough to judge whether a cue was right."""
 
@@ -75,8 +73,7 @@ class Past:
 
 def _sentence(line: LineView, phrase: str) -> str:
     """A long one begins a few words before the phrase."""
-    sentences = _ENDS.split(line.text)
-    words = next((each for each in sentences if phrase in plain(each)), phrase).split()
+    words = sentence(line.text, phrase).split()
     if len(words) <= LONG:
         return " ".join(words)
     first = next((at for at in range(len(words)) if plain(" ".join(words[at:])).startswith(phrase)), 0)

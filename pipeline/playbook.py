@@ -7,17 +7,24 @@ import hashlib
 import tomllib
 from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from models.protocols import Identity
-from pipeline.channel import Channel
+from pipeline.conditions import Condition, Said
 from pipeline.cuebook import CueBook, load_cues
 from pipeline.cues import Finder
 from pipeline.errors import BadInput
-from pipeline.events import Party, ScoreKind, Severity
+from pipeline.events import Party, Severity
 from pipeline.settings import Cues, Section
+from pipeline.triggers import OnCue, OnMonologue, OnPace, OnRepeated, OnScore, OnSilence, Trigger
+
+MOST_WORDS = 6
+"""Words that an agent can take in while listening, in one glance (the playbook's rule)."""
+OFFER = "{offer}"
+"""Stands for one of the setting ``alerts.may_offer``."""
+OFFERED = "one two three"
+"""As many words as such an offer may have."""
 
 
 class Practice(Section):
@@ -29,87 +36,72 @@ class Practice(Section):
     report: str
 
 
-class OnScore(Section):
-    """A score holds above ``above`` for ``for_s`` seconds; it is over under ``below`` (hysteresis)."""
+class Wording(Section):
+    """text: what the agent reads, at most six words. why: one line more."""
 
-    on: Literal["score"]
-    score: ScoreKind
-    above: float = Field(ge=0, le=1)
-    below: float = Field(ge=0, le=1)
-    for_s: float = Field(default=0.0, ge=0)
+    text: str = Field(min_length=1)
+    why: str = Field(min_length=1)
 
-
-class OnPace(Section):
-    """A speaker's pace against the own baseline (ratio)."""
-
-    on: Literal["pace"]
-    channel: Channel
-    above: float = Field(gt=1)
-    below: float = Field(gt=0)
-
-
-class OnInterruption(Section):
-    """A party interrupts the other: ``least`` times within ``within_s`` seconds."""
-
-    on: Literal["interruption"]
-    by: Channel
-    least: int = Field(default=1, ge=1)
-    within_s: float = Field(default=60.0, gt=0)
-
-
-class OnSilence(Section):
-    """Both are silent for ``for_s`` seconds after this party's turn."""
-
-    on: Literal["silence"]
-    after: Channel
-    for_s: float = Field(default=3.0, gt=0)
-
-
-class OnCue(Section):
-    """Something was said."""
-
-    on: Literal["cue"]
-    cue: str
-
-
-class OnRelief(Section):
-    """A score that had reached ``above`` has fallen under ``below``."""
-
-    on: Literal["relief"]
-    score: ScoreKind
-    above: float = Field(ge=0, le=1)
-    below: float = Field(ge=0, le=1)
-
-
-Trigger = Annotated[
-    OnScore | OnPace | OnInterruption | OnSilence | OnCue | OnRelief,
-    Field(discriminator="on"),
-]
+    @model_validator(mode="after")
+    def _short(self) -> "Wording":
+        words = self.text.replace(OFFER, OFFERED).split()
+        if len(words) > MOST_WORDS:
+            raise ValueError(f"{self.text!r} is longer than six words")
+        return self
 
 
 class Advice(Section):
-    """What the agent reads, for which evidence. kind: of the alert that carries it. text: at most six words.
+    """One row of the table: which technique, when, and unless what.
 
-    to: whom the alert calls.
+    kind: of the alert that carries it. technique: what the agent should do. to: whom the alert calls. when: the moment
+    or state that calls for it. given: one of these must hold, where there are any. unless: none of these may hold: the
+    agent does it already, or has just done it. patience_s: seconds in which the agent may do it unasked, before it is
+    advised. say: wordings, taken in turn, so that the same words do not nag. write: those of a written conversation,
+    which has no voice and no listening; without any, ``say``.
     """
 
     kind: str
+    technique: str
     practice: int
     severity: Severity
-    text: str
-    detail: str
-    when: Trigger
     to: tuple[Party, ...] = ("agent",)
+    when: Trigger
+    given: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    patience_s: float = Field(default=0.0, ge=0, le=30)
+    say: tuple[Wording, ...] = Field(min_length=1)
+    write: tuple[Wording, ...] = ()
 
     @model_validator(mode="after")
-    def _short(self) -> "Advice":
-        if len(self.text.split()) > 6:
-            raise ValueError(f"advice {self.kind!r}: {self.text!r} is longer than six words")
+    def _sensible(self) -> "Advice":
         if self.severity == "critical" and "supervisor" not in self.to:
             raise ValueError(
                 f'advice {self.kind!r} is critical; a supervisor must hear of it: to = ["agent", "supervisor"]'
             )
+        if self.patience_s and isinstance(self.when, OnScore | OnPace | OnSilence | OnMonologue):
+            raise ValueError(f"advice {self.kind!r} waits for a state, not a moment; give it for_s, not patience_s")
         return self
+
+    def wording(self, count: int, *, written: bool) -> Wording:
+        """The words of the alert that is raised for the ``count``-th time in a call, from 0."""
+        words = (self.write if written else ()) or self.say
+        return words[count % len(words)]
+
+    @property
+    def names(self) -> set[str]:
+        """Cues that it speaks of."""
+        conditions = (name for each in (*self.given, *self.unless) if isinstance(each, Said) for name in each.cue)
+        return {*self.awaited, *conditions}
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Cues that its moment is about."""
+        match self.when:
+            case OnCue():
+                return self.when.cues
+            case OnRepeated():
+                return (self.when.cue,)
+        return ()
 
 
 class Playbook(Section):
@@ -138,8 +130,10 @@ class Playbook(Section):
         for advice in self.advice:
             if advice.practice not in practices:
                 raise ValueError(f"advice {advice.kind!r} names no practice {advice.practice}")
-            if isinstance(advice.when, OnCue) and advice.when.cue not in cues:
-                raise ValueError(f"advice {advice.kind!r} waits for unknown cue {advice.when.cue!r}")
+            own = advice.awaited if isinstance(advice.when, OnCue) and advice.when.optional else ()
+            unknown = sorted(advice.names.difference(cues, own))
+            if unknown:
+                raise ValueError(f"advice {advice.kind!r} speaks of unknown cue {unknown[0]!r}")
         return self
 
 
@@ -158,5 +152,12 @@ def _loaded(text: str, seeking: Cues) -> Playbook:
     try:
         return Playbook(**tomllib.loads(text), cues=cues, seeking=seeking, sha256=digest)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        detail = _told(error) if isinstance(error, ValidationError) else str(error)
         raise BadInput(f"the playbook cannot be used: {detail}") from None
+
+
+def _told(error: ValidationError) -> str:
+    """The first problem, and where it is."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

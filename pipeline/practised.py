@@ -11,7 +11,7 @@ from pipeline.channel import Channel
 from pipeline.moments import LEAST, helped, slow
 from pipeline.past import Past
 from pipeline.report import Practice, Statement
-from pipeline.text import plain
+from pipeline.text import name_in, plain
 from pipeline.view import AlertView, CueView, counted
 
 NAMED = 3
@@ -57,8 +57,11 @@ RULES = {
 }
 """By number of the practice; the cues as ``pipeline/cues/en.toml`` names them, the turns as the playbook says."""
 
+JARGON = "jargon"
+"""Cue of a deployment's own list, if it has one."""
+
 UNMEASURED = {
-    17: "no list of jargon is looked for",
+    17: "no word of a deployment's list of jargon was said",
     19: "a matter of all calls, not of one",
     21: "private to the agent",
     22: "the moments above are what to listen to",
@@ -81,6 +84,8 @@ def _practice(past: Past, number: int, title: str) -> Practice:
 
 def _unmeasured(past: Past, number: int) -> str:
     """Why nothing can be said of it in this call; empty where something can."""
+    if number == 17 and not past.cues(Channel.AGENT, JARGON):
+        return UNMEASURED[17]
     if number not in RULES and number not in MEASURED:
         return UNMEASURED.get(number, "not measured")
     missing = past.view.unavailable
@@ -203,16 +208,10 @@ def _own_words(past: Past, _: int) -> Sides:
     return Sides(against=_quoted(past, "the same sentence again:", again))
 
 
-_BEFORE_NAME = {"is", "am", "i'm", "name's", "it's", "here's", "under", "surname", "name"}
-_NO_NAME = {
-    "speaking", "calling", "here", "again", "from", "mr", "mrs", "ms", "miss", "mister", "doctor", "dr", "and", "the",
-}  # fmt: skip
-
-
 def _name(past: Past, _: int) -> Sides:
     """Whether the agent uses a name that the customer gave."""
     given = past.cues(Channel.CUSTOMER, "gives_name")
-    names = {word for cue in given for word in _name_in(cue.phrase)}
+    names = {word for cue in given for word in name_in(cue.phrase)}
     if not names:
         return Sides()
     since = given[0].end_ms
@@ -224,12 +223,6 @@ def _name(past: Past, _: int) -> Sides:
             seen=(Statement(text=text, evidence=(given[0].n, *(line.n for line in uses)), ms=uses[0].begin_ms),)
         )
     return Sides(missing=_quoted(past, "the name was not used after", given))
-
-
-def _name_in(phrase: str) -> set[str]:
-    words = phrase.split()
-    begins = max((at + 1 for at, word in enumerate(words) if word in _BEFORE_NAME), default=len(words))
-    return {word for word in words[begins:] if word not in _NO_NAME and len(word) > 1}
 
 
 def _what_helped(past: Past, _: int) -> Sides:
@@ -252,12 +245,17 @@ def _answers(past: Past, number: int) -> Sides:
     return Sides(seen=(Statement(text=text, evidence=tuple(turn.n for turn in answers)),))
 
 
+def _jargon(past: Past, _: int) -> Sides:
+    return Sides(against=_quoted(past, "the agent said", past.cues(Channel.AGENT, JARGON)))
+
+
 MEASURED: dict[int, Callable[[Past, int], Sides]] = {
     1: _finishing,
     2: _pace,
     3: _composure,
     5: _own_words,
     14: _name,
+    17: _jargon,
     23: _what_helped,
     25: _answers,
 }

@@ -18,6 +18,7 @@ ENDED = {
     Reason.OVER: "it was over",
     Reason.FADED: "faded by itself",
     Reason.DISMISSED: "dismissed by the agent as wrong",
+    Reason.DONE: "the agent did it",
     Reason.SNOOZED: "the agent asked for quiet",
     Reason.ENDED: "the call ended",
 }

@@ -6,7 +6,7 @@ here: they belong to the server's own settings (``api.config``) and never reach 
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
@@ -226,8 +226,20 @@ class Alerts(Section):
     """Raised alerts a minute at most, critical ones included."""
     stale_s: float = Field(default=25.0, ge=1.0, le=600.0)
     """Seconds after which advice about a moment (not a state) fades by itself."""
+    wait_s: float = Field(default=15.0, ge=0.0, le=120.0)
+    """Seconds that coaching about a moment waits for its turn, if it still holds; then it is too old to be of use."""
+    may_offer: tuple[str, ...] = ()
+    """What agents may offer by themselves where goodwill is due, at most three words each; empty: it is not advised."""
     snooze_s: float = Field(default=300.0, ge=10.0, le=3600.0)
     """Seconds of the call for which an agent who asks for quiet gets critical advice only."""
+
+    @field_validator("may_offer")
+    @classmethod
+    def _short(cls, offers: tuple[str, ...]) -> tuple[str, ...]:
+        for offer in offers:
+            if not 1 <= len(offer.split()) <= 3:
+                raise ValueError(f"{offer!r} has not one to three words; the advice is read at a glance")
+        return offers
 
 
 class Storage(Section):

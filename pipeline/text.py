@@ -10,6 +10,11 @@ _LISTENING = (
 )  # fmt: skip
 _ONLY_LISTENING = re.compile(rf"(?:(?:{'|'.join(sorted(_LISTENING, key=len, reverse=True))})(?: |$))+")
 _LETTERS = re.compile(r"[^a-z' ]+")
+_ENDS = re.compile(r"(?<=[.?!])\s+")
+_BEFORE_NAME = {"is", "am", "i'm", "name's", "it's", "here's", "under", "surname", "name"}
+_NO_NAME = {
+    "speaking", "calling", "here", "again", "from", "mr", "mrs", "ms", "miss", "mister", "doctor", "dr", "and", "the",
+}  # fmt: skip
 
 
 def syllables(word: str) -> int:
@@ -36,3 +41,15 @@ def acknowledges(text: str) -> bool:
     The list is ours, after the field's examples and Jurafsky et al. (1997), Switchboard-DAMSL, tags b, bk and aa.
     """
     return _ONLY_LISTENING.fullmatch(plain(text.replace("-", " "))) is not None
+
+
+def sentence(text: str, phrase: str) -> str:
+    """The sentence of a text that holds a plain phrase; the phrase itself where none does."""
+    return next((each for each in _ENDS.split(text) if phrase in plain(each)), phrase)
+
+
+def name_in(phrase: str) -> set[str]:
+    """The words of a name in a plain phrase that gives one: "my name is dana harper"."""
+    words = phrase.split()
+    begins = max((at + 1 for at, word in enumerate(words) if word in _BEFORE_NAME), default=len(words))
+    return {word for word in words[begins:] if word not in _NO_NAME and len(word) > 1}

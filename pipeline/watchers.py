@@ -5,11 +5,23 @@ from typing import TypeVar, assert_never
 
 from pipeline.alerts import Reason
 from pipeline.channel import Channel
-from pipeline.events import Cue, OverlapRevised, Pace, Region, Score, Silence, Turn
+from pipeline.events import Cue, OverlapRevised, Pace, Region, Score, Silence, Turn, Words
 from pipeline.explain import reasons
-from pipeline.playbook import Advice, OnCue, OnInterruption, OnPace, OnRelief, OnScore, OnSilence
+from pipeline.playbook import Advice
 from pipeline.session import Tick
+from pipeline.text import name_in, plain, sentence
 from pipeline.timebase import samples, seconds
+from pipeline.triggers import (
+    OnCue,
+    OnInterruption,
+    OnMonologue,
+    OnPace,
+    OnRelief,
+    OnRepeated,
+    OnScore,
+    OnSilence,
+    OnUnnamed,
+)
 
 
 @dataclass(slots=True)
@@ -52,6 +64,12 @@ def watcher(advice: Advice) -> Watcher:
             return _SilenceWatcher(advice.when)
         case OnCue():
             return _CueWatcher(advice.when)
+        case OnMonologue():
+            return _MonologueWatcher(advice.when)
+        case OnRepeated():
+            return _RepeatedWatcher(advice.when)
+        case OnUnnamed():
+            return _UnnamedWatcher(advice.when)
         case OnRelief():
             return _ReliefWatcher(advice.when)
         case _:
@@ -191,12 +209,85 @@ class _CueWatcher(Watcher):
 
     def __init__(self, when: OnCue) -> None:
         self._when = when
+        self._heard: list[tuple[int, int]] = []
+
+    def look(self, tick: Tick) -> Signal:
+        signal = Signal()
+        for number, cue in _found(tick, Cue):
+            if cue.name in self._when.cues:
+                since = tick.end - samples(self._when.within_s)
+                self._heard = [(n, at) for n, at in self._heard if at > since] + [(number, cue.at)]
+                signal.begins = len(self._heard) >= self._when.least
+                signal.because = f"the {cue.channel} said: {cue.phrase}"
+                signal.evidence = (*(n for n, _ in self._heard), cue.of)
+        return signal
+
+
+class _RepeatedWatcher(Watcher):
+    """A sentence of ``WHOLE`` words or more; shorter ones are nobody's script."""
+
+    moment = True
+    WHOLE = 4
+
+    def __init__(self, when: OnRepeated) -> None:
+        self._when = when
+        self._said: dict[str, int] = {}
+
+    def look(self, tick: Tick) -> Signal:
+        signal = Signal()
+        texts = {number: words.text for number, words in _found(tick, Words)}
+        for number, cue in _found(tick, Cue):
+            if cue.name != self._when.cue or cue.of not in texts:
+                continue
+            said = sentence(texts[cue.of], cue.phrase)
+            before = self._said.setdefault(plain(said), number)
+            if before != number and len(said.split()) >= self.WHOLE:
+                signal = Signal(begins=True, because=f"the {cue.channel} said again: {said}", evidence=(before, number))
+        return signal
+
+
+class _UnnamedWatcher(Watcher):
+    """A name counts as used when one of its words is said; it is asked for once."""
+
+    moment = True
+
+    def __init__(self, when: OnUnnamed) -> None:
+        self._when = when
+        self._given: tuple[int, Cue] | None = None
+        self._names: set[str] = set()
+
+    @property
+    def waits(self) -> bool:
+        return self._given is not None
 
     def look(self, tick: Tick) -> Signal:
         for number, cue in _found(tick, Cue):
-            if cue.name == self._when.cue:
-                return Signal(begins=True, because=f"the {cue.channel} said: {cue.phrase}", evidence=(number, cue.of))
-        return Signal()
+            names = name_in(cue.phrase) if cue.name == "gives_name" and cue.channel is Channel.CUSTOMER else set()
+            if names and not self._names:
+                self._given, self._names = (number, cue), names
+        for _, words in _found(tick, Words):
+            if words.channel is Channel.AGENT and self._names & set(plain(words.text).split()):
+                self._given = None
+        if self._given is None or tick.end - self._given[1].at < samples(self._when.for_s):
+            return Signal()
+        (number, cue), self._given = self._given, None
+        return Signal(begins=True, because=f"not used since the customer said: {cue.phrase}", evidence=(number,))
+
+
+class _MonologueWatcher(Watcher):
+    waits = True
+
+    def __init__(self, when: OnMonologue) -> None:
+        self._when = when
+        self._stands = False
+
+    def look(self, tick: Tick) -> Signal:
+        held = tick.floor is not None and tick.floor.holder is self._when.by
+        lasted = tick.end - tick.floor.since if held and tick.floor is not None else 0
+        was, self._stands = self._stands, lasted >= samples(self._when.for_s)
+        if not self._stands:
+            return Signal(ends=Reason.OVER if was else None)
+        return Signal(begins=True, because=f"the {self._when.by} has spoken for {seconds(lasted):.0f} s")
 
 
 RELIEF_S = 30.0

@@ -23,7 +23,7 @@ from tests.pipeline.drive import frames_of
 
 STANDARD = Settings(policy=POLICIES["standard"])
 LINES = (
-    (0, Channel.CUSTOMER, "This is ridiculous."),
+    (0, Channel.CUSTOMER, "You are not listening to me."),
     (8, Channel.CUSTOMER, "I want to speak to your supervisor."),
     (16, Channel.AGENT, "Unfortunately that is our policy."),
 )

@@ -307,7 +307,8 @@ def test_an_alert_is_never_raised_twice_without_clearing() -> None:
 def test_no_practice_is_missing_and_no_advice_is_long() -> None:
     playbook = load_playbook()
     assert [practice.number for practice in playbook.practice] == list(range(1, 28))
-    assert all(len(advice.text.split()) <= 6 for advice in playbook.advice)
+    said = [wording for advice in playbook.advice for wording in (*advice.say, *advice.write)]
+    assert all(len(wording.text.split()) <= 6 and wording.why for wording in said)
 
 
 @pytest.mark.parametrize(
@@ -317,6 +318,10 @@ def test_no_practice_is_missing_and_no_advice_is_long() -> None:
         (("cue = \"threat\"", "cue = \"thread\""), "unknown cue 'thread'"),
         (("kind = \"threat\"", "kind = \"talk_over\""), "same kind"),
         (("practice = 16", "practice = 61"), "no practice 61"),
+        (("patience_s = 8", "patience_s = 80"), "patience_s"),
+        (("did = \"yielded\", for_s = 0.5", "did = \"sighed\", for_s = 0.5"), "unless"),
+        (("to = [\"agent\", \"supervisor\"]", ""), "a supervisor must hear of it"),
+        (("for_s = 0.5 }\nunless", "for_s = 0.5 }\npatience_s = 3\nunless"), "waits for a state"),
         (("[[advice]]", "[[advice"), "cannot be used"),
     ],
 )  # fmt: skip

@@ -83,7 +83,12 @@ def test_a_curve_keeps_its_peak_however_long_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "told"),
-    [("over", "it was over"), ("faded", "faded by itself"), ("dismissed", "dismissed by the agent as wrong")],
+    [
+        ("over", "it was over"),
+        ("done", "the agent did it"),
+        ("faded", "faded by itself"),
+        ("dismissed", "dismissed by the agent as wrong"),
+    ],
 )
 def test_an_alert_says_how_it_ended(reason: str, told: str) -> None:
     story = Story()
@@ -387,3 +392,11 @@ def test_a_long_sentence_is_quoted_around_what_was_found() -> None:
     story.add(ev.Cue, 6, 8, channel=CUSTOMER, name="complaint", phrase="nothing works", of=of)
     past = story.past()
     assert past.quote(past.view.cues[0]) == "“… weeks of waiting nothing works in the house any more at all.”"
+
+
+def test_jargon_is_told_where_a_deployment_lists_it() -> None:
+    story = Story()
+    story.say(AGENT, 5, "We must re-provision the CPE.", "jargon")
+    (against,) = practice(story.past(), 17).against
+    assert "re-provision the cpe" in against.text
+    assert "list of jargon" in practice(Story().past(), 17).unmeasured

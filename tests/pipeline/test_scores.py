@@ -15,11 +15,12 @@ from pipeline.events import Cue, Event, OverlapRevised, Pace, Score, Words
 from pipeline.graph import build
 from pipeline.inputs import Frame, Mark
 from pipeline.nodes.scores import ScoresNode
-from pipeline.playbook import OnScore, load_playbook
+from pipeline.playbook import load_playbook
 from pipeline.session import Session
 from pipeline.settings import Scores
 from pipeline.sources.recording import open_recording
 from pipeline.timebase import RATE, Span, samples
+from pipeline.triggers import OnScore
 from tests.pipeline.affect import A, C, Stage, at, plain, scored, speech, with_tone
 from tests.pipeline.drive import INFO, STANDARD, engines, events, frames, run
 
