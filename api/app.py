@@ -33,6 +33,7 @@ from api.routes import (
     searches,
     status,
     trends,
+    wall,
 )
 from api.security import Gate, Keyring, check_doors, check_exposure
 from pipeline.errors import CalmlineError
@@ -49,8 +50,8 @@ _WHERE = 120
 
 
 PARTS = (
-    calls, listing, noting, labels, searches, trends, alerts, claim, audio, export, report, panel, live, pcm, twilio,
-    status, pages,
+    calls, listing, noting, labels, searches, trends, alerts, claim, audio, export, report, panel, wall, live, pcm,
+    twilio, status, pages,
 )  # fmt: skip
 """What there is to ask for."""
 

@@ -32,6 +32,7 @@ from api.rows import CallRow
 from api.searches import Searches
 from api.store import Store
 from api.swaps import Swap, Swaps
+from api.wall import Wall
 from pipeline import graph
 from pipeline.archive import Archive
 from pipeline.call import Call
@@ -89,6 +90,7 @@ class Desk:
             self._bulk("uploads"), self.settings.words.nominal_delay_s, self._analysed, self.metrics.took
         )
         self.claims = Claims(self.command)
+        self.wall = Wall(lambda: self.switchboard.calls, needs_notice=self.settings.policy.needs_notice)
         self.swaps = Swaps(engines, self._bulk("swaps"), self._swapped)
         self.store = Store(store_url or Store.beside(config.calls_folder))
         self.searches = Searches(config.calls_folder)

@@ -29,7 +29,7 @@ from pipeline.lane import Lane
 from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
 from pipeline.timebase import RATE, TICK, samples, seconds
-from pipeline.view import VIEW
+from pipeline.view import VIEW, View
 
 T = TypeVar("T")
 
@@ -99,8 +99,12 @@ class LiveCall:
 
     def snapshot(self) -> bytes:
         """The live view as JSON."""
+        return self.look(VIEW.dump_json)
+
+    def look(self, read: Callable[[View], T]) -> T:
+        """What ``read`` makes of the live view, while no step changes it. Blocks for the rest of a step."""
         with self._lock:
-            return VIEW.dump_json(self._call.view)
+            return read(self._call.view)
 
     async def feed(self, items: Sequence[Frame | Loss | Mark]) -> None:
         """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over.

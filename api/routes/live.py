@@ -71,7 +71,7 @@ async def _views(socket: WebSocket, desk: Desk, agent_id: str) -> None:
     async with aclosing(desk.hub.watch(agent_id, restless)) as states:
         async for live in states:
             for shown in (before, live) if before is not live and before is not None else (live,):
-                text = await _state(shown, desk)
+                text = await state_of(shown, desk)
                 if text != sent:
                     await socket.send_text(text)
                     sent = text
@@ -82,7 +82,8 @@ async def _views(socket: WebSocket, desk: Desk, agent_id: str) -> None:
                 await socket.send_text(desk.mask.message(message).decode())
 
 
-async def _state(live: LiveCall | None, desk: Desk) -> str:
+async def state_of(live: LiveCall | None, desk: Desk) -> str:
+    """The message with the call's view; that there is none."""
     if live is None:
         return IDLE
     return VIEW + desk.mask.message(await asyncio.to_thread(live.snapshot)).decode() + "}"
