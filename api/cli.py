@@ -56,6 +56,23 @@ CallId = Annotated[str, typer.Option("--call-id", metavar="ID", help="Name of th
 Notice = Annotated[
     str, typer.Option("--notice-given", metavar="TEXT", help="How the customer was told; some policies wait for it.")
 ]
+TellApart = Annotated[
+    bool, typer.Option("--tell-apart", metavar=FLAG, help="Tell the voices of a mono file apart (extra: mono).")
+]
+Queue = Annotated[str, typer.Option("--queue", metavar="NAME", help="The queue that the call came through.")]
+Team = Annotated[str, typer.Option("--team", metavar="NAME", help="The agent's team.")]
+Way = Annotated[
+    Literal["inbound", "outbound"] | None,
+    typer.Option("--direction", show_default="not said", help="Who called whom."),
+]
+Fields = Annotated[
+    list[str] | None, typer.Option("--field", metavar="NAME=TEXT", help="A further field; again for more.")
+]
+Names = Annotated[
+    str,
+    typer.Option("--name", metavar="PATTERN", help="What names in a folder say, as {date}_{agent_id}_{side}."),
+]
+Sides = Annotated[str, typer.Option("--sides", metavar="A,C", help="How {side} is written for agent and customer.")]
 
 
 def main() -> None:
@@ -196,14 +213,14 @@ def _sample(call: str) -> Path:
 @app.command(epilog="Example: calmline analyze call.wav --json | jq '.alerts[].advice'")
 def analyze(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WAV, FLAC, Ogg, MP3; chats: jsonl, csv.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="WAV, FLAC, Ogg, MP3; chats: jsonl, csv; or folders.")
+    ],
     pair: Annotated[
         bool, typer.Option("--pair", metavar=FLAG, help="Two mono files are one call, the agent's first.")
     ] = False,
     agent_channel: AgentChannel = "left",
-    tell_apart: Annotated[
-        bool, typer.Option("--tell-apart", metavar=FLAG, help="Tell the voices of a mono file apart (extra: mono).")
-    ] = False,
+    tell_apart: TellApart = False,
     agent_voice: Annotated[
         int | None,
         typer.Option(
@@ -218,21 +235,86 @@ def analyze(
     json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="The view as JSON, one line a call.")] = False,
     no_store: Annotated[bool, typer.Option("--no-store", metavar=FLAG, help="Keep nothing on disk.")] = False,
     policy: PolicyName = None,
+    name: Names = "",
+    sides: Sides = "agent,customer",
     call_id: CallId = "",
     agent_id: AgentId = "",
     notice_given: Notice = "",
+    queue: Queue = "",
+    team: Team = "",
+    direction: Way = None,
+    fields: Fields = None,
 ) -> int:
     """Report on recordings.
 
     Who spoke how, what was said, and which alerts there would have been.
     Each file is one call; a bad one is reported, the others are still done.
+    Of a folder, every recording that is not done yet, in a line each.
     """
     config = _configured(context, policy=policy)
     with _loading():
-        from api.commands.analyze import Wanted, run
+        from api.commands import analyze, folder
+        from api.commands.about import about
 
-    wanted = Wanted(pair, agent_channel, json, not no_store, call_id, agent_id, notice_given, tell_apart, agent_voice)
-    return run(config, files, wanted)
+    metadata = about(
+        agent_id=agent_id,
+        notice_given=notice_given,
+        queue=queue,
+        team=team,
+        direction=direction or "",
+        fields=fields or (),
+    )
+    wanted = analyze.Wanted(pair, agent_channel, json, not no_store, call_id, metadata, tell_apart, agent_voice)
+    if not any(file.is_dir() for file in files):
+        if name:
+            raise BadInput("--name says what the names in a folder mean; for a file give --agent-id, --queue and so on")
+        return analyze.run(config, files, wanted)
+    if pair or call_id or not all(file.is_dir() for file in files):
+        raise BadInput("a folder is given without files, --pair and --call-id; --name says what names mean")
+    return folder.run(config, files, folder.Wanted(wanted, folder.naming(name, sides, metadata)))
+
+
+@app.command(epilog="Example: calmline watch /recordings --name '{date}_{agent_id}_{side}'")
+def watch(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the phone system puts its recordings.")],
+    name: Names = "",
+    sides: Sides = "agent,customer",
+    agent_channel: AgentChannel = "left",
+    tell_apart: TellApart = False,
+    json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="The view as JSON, one line a call.")] = False,
+    poll: Annotated[
+        bool, typer.Option("--poll", metavar=FLAG, help="For folders on a network that tell of no changes.")
+    ] = False,
+    policy: PolicyName = None,
+    agent_id: AgentId = "",
+    notice_given: Notice = "",
+    queue: Queue = "",
+    team: Team = "",
+    direction: Way = None,
+    fields: Fields = None,
+) -> int:
+    """Analyse recordings as they come into a folder.
+
+    Each once it is whole, and once only, whatever happens meanwhile.
+    Ctrl-C ends it; the next run does what is left.
+    """
+    config = _configured(context, policy=policy)
+    with _loading():
+        from api.commands import folder, watch
+        from api.commands.about import about
+        from api.commands.analyze import Wanted
+
+    metadata = about(
+        agent_id=agent_id,
+        notice_given=notice_given,
+        queue=queue,
+        team=team,
+        direction=direction or "",
+        fields=fields or (),
+    )
+    wanted = Wanted(agent_channel=agent_channel, json=json, about=metadata, tell_apart=tell_apart)
+    return watch.run(config, directory, folder.Wanted(wanted, folder.naming(name, sides, metadata), poll))
 
 
 @app.command(epilog="Example: calmline serve --policy standard --port 9000")
@@ -280,9 +362,13 @@ def listen(
         str | None, typer.Option("--loopback", metavar="NAME|INDEX", help="A second input, with the customer.")
     ] = None,
     agent_channel: AgentChannel = "left",
-    agent_id: AgentId = "me",
     call_id: CallId = "",
+    agent_id: AgentId = "me",
     notice_given: Notice = "",
+    queue: Queue = "",
+    team: Team = "",
+    direction: Way = None,
+    fields: Fields = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", metavar="S", min=0.1, help="End the call after so long.")
     ] = None,
@@ -295,9 +381,18 @@ def listen(
     """
     config = _configured(context, policy=policy)
     with _loading():
+        from api.commands.about import about
         from api.commands.listen import Wanted, run
 
-    return run(config, Wanted(device, loopback, agent_channel, agent_id, call_id, notice_given, seconds, page))
+    metadata = about(
+        agent_id=agent_id,
+        notice_given=notice_given,
+        queue=queue,
+        team=team,
+        direction=direction or "",
+        fields=fields or (),
+    )
+    return run(config, Wanted(device, loopback, agent_channel, call_id, metadata, seconds, page))
 
 
 @app.command(epilog="Example: calmline replay demo-20250101-120000-a1b2c3 --verify")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from api.commands.context import load_engines, new_id, say_policy
 from api.commands.report import report
 from api.config import Config
 from api.mask import Mask
+from api.metadata import Metadata
 from models.diarise import Diariser, SenkoDiariser
 from models.errors import ModelError
 from pipeline import graph
@@ -55,21 +56,24 @@ class Wanted:
     json: bool = False
     store: bool = True
     call_id: str = ""
-    agent_id: str = ""
-    notice_given: str = ""
+    about: Metadata = field(default_factory=Metadata)
     tell_apart: bool = False
     agent_voice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call to be. title: the names of its files. one_channel: its parties have no channel each."""
+    """One call to be. title: the names of its files. one_channel: its parties have no channel each.
+
+    started: when it was spoken, ISO 8601; empty for now.
+    """
 
     title: str
     info: CallInfo
     recording: Recording | ToldApart | Written
     samples: int
     one_channel: bool
+    started: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +101,19 @@ def run(config: Config, files: Sequence[Path], wanted: Wanted) -> int:
     code, jobs = 0, []
     for group in groups:
         try:
-            jobs.append(_examined(group, wanted, archive))
+            jobs.append(examined(group, wanted, archive))
         except CalmlineError as error:
-            code = max(code, _said(error))
+            code = max(code, said(error))
     if not jobs:
         return code
     say_policy(config)
     with ExitStack() as stack:
-        bench = _bench(config, archive, stack)
+        bench = open_bench(config, archive, stack)
         if wanted.tell_apart and any(job.one_channel for job in jobs):
-            bench = replace(bench, diariser=_diariser())
+            bench = replace(bench, diariser=open_diariser())
         code = max(code, _all(jobs, bench, wanted))
     if archive is not None:
-        _project(config, archive, [job.info.call_id for job in jobs if archive.exists(job.info.call_id)])
+        listed(config, archive, [job.info.call_id for job in jobs if archive.exists(job.info.call_id)])
     return code
 
 
@@ -122,19 +126,13 @@ def _grouped(files: Sequence[Path], wanted: Wanted) -> list[list[Path]]:
     return groups
 
 
-def _examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job:
+def examined(group: list[Path], wanted: Wanted, archive: Archive | None) -> Job:
     """Read once through, so that a bad file leaves nothing behind. Raises BadInput, or Conflict for a taken id."""
     call_id = wanted.call_id or new_id("file")
     if archive is not None and archive.exists(call_id):
         raise BadInput(f"call {call_id} is stored already; use another --call-id, or calmline delete {call_id}")
     title = " + ".join(path.name for path in group)
-    info = CallInfo(
-        call_id=call_id,
-        channels=TWO_CHANNEL,
-        agent_id=wanted.agent_id,
-        notice_given=wanted.notice_given,
-        source=title,
-    )
+    info = wanted.about.call(call_id, TWO_CHANNEL, source=title)
     if len(group) == 1 and is_chat(group[0]):
         chat = open_chat(group[0])
         return Job(title, replace(info, attribution="written"), chat, chat.heard, one_channel=False)
@@ -156,7 +154,7 @@ def _listened_to(group: list[Path], wanted: Wanted, info: CallInfo) -> Job:
     return Job(info.source, info, recording, samples, recording.channels == MONO or likeness.same)
 
 
-def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
+def open_bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
     engines = load_engines(config)
     pool = EnginePool(engines.transcriber, config.settings.words) if engines.transcriber is not None else None
     if pool is not None:
@@ -164,7 +162,7 @@ def _bench(config: Config, archive: Archive | None, stack: ExitStack) -> Bench:
     return Bench(config.settings, engines, pool, archive, Mask(on=config.server.mask_profanity))
 
 
-def _diariser() -> Diariser:
+def open_diariser() -> Diariser:
     try:
         with err.status("loading the voice models…"):
             return SenkoDiariser()
@@ -176,7 +174,7 @@ def _all(jobs: Sequence[Job], bench: Bench, wanted: Wanted) -> int:
     """LANES at a time, told in the order in which they were given. The worst exit code."""
     code, stop = 0, Event()
     with Bar(len(jobs), sum(job.samples for job in jobs)) as bar, ThreadPoolExecutor(LANES, "lane") as lanes:
-        views = [lanes.submit(_one, job, _Lane(bench, bar, stop), wanted.agent_voice) for job in jobs]
+        views = [lanes.submit(one, job, Lane(bench, bar, stop), wanted.agent_voice) for job in jobs]
         try:
             for job, view in zip(jobs, views, strict=True):
                 wait([view])
@@ -190,7 +188,7 @@ def _all(jobs: Sequence[Job], bench: Bench, wanted: Wanted) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
+class Lane:
     """What one file at work needs. stop: set once nobody waits for it any more."""
 
     bench: Bench
@@ -198,7 +196,7 @@ class _Lane:
     stop: Event
 
 
-def _one(job: Job, lane: _Lane, agent_voice: int | None) -> View:
+def one(job: Job, lane: Lane, agent_voice: int | None) -> View:
     bench = lane.bench
     if bench.diariser is not None and job.one_channel:
         with lane.bar.line(f"telling the voices of {job.title} apart…"):
@@ -222,7 +220,7 @@ def _told_apart(job: Job, diariser: Diariser, agent_voice: int | None) -> Job:
     return replace(job, info=info, recording=told)
 
 
-def _with_roles(job: Job, lane: _Lane) -> Job:
+def _with_roles(job: Job, lane: Lane) -> Job:
     """Listen once, keeping nothing, to hear from the words which voice is the agent's."""
     told = job.recording
     assert isinstance(told, ToldApart)
@@ -236,13 +234,13 @@ def _with_roles(job: Job, lane: _Lane) -> Job:
     return replace(job, info=info, recording=told if first else told.exchanged())
 
 
-def _analysed(job: Job, lane: _Lane, *, counts: bool = True) -> View:
+def _analysed(job: Job, lane: Lane, *, counts: bool = True) -> View:
     bench, call_id = lane.bench, job.info.call_id
     session = graph.build(job.info, bench.settings, bench.engines)
     if bench.archive is None:
         call = Call(session)
     else:
-        started = datetime.now(UTC).isoformat(timespec="seconds")
+        started = job.started or datetime.now(UTC).isoformat(timespec="seconds")
         call = bench.archive.record(session, bench.settings, bench.engines.identities, started=started)
     ask = partial(bench.pool.ask, call=call_id, bulk=True) if bench.pool is not None else None
     try:
@@ -265,33 +263,33 @@ def _told(job: Job, done: "Future[View]", bench: Bench, wanted: Wanted) -> int:
     try:
         view = done.result()
     except BadInput as error:  # of the recording, which names its file itself
-        return _said(error)
+        return said(error)
     except CalmlineError as error:
-        return _said(error, job.title)
+        return said(error, job.title)
     if wanted.json:
         out.file.write(VIEW.dump_json(view).decode() + "\n")
     else:
         report(view, f"{job.title} · {view.call_id}" if bench.archive else job.title, bench.mask)
         out.print()
-    return _judged(view, job.title)
+    return judged(view, job.title)
 
 
-def _judged(view: View, title: str) -> int:
+def judged(view: View, title: str) -> int:
     """0, or an engine fault's exit code."""
     if view.attribution != "written" and not any(party.talk_ms for party in view.channels.values()):
         note(f"{title}: no speech was found; check that the file holds a call")
     if not view.faults:
         return 0
     first = view.faults[0]
-    return _said(EngineFault(f"{len(view.faults)} engine faults, the first in {first.part}: {first.message}"), title)
+    return said(EngineFault(f"{len(view.faults)} engine faults, the first in {first.part}: {first.message}"), title)
 
 
-def _said(error: CalmlineError, title: str = "") -> int:
+def said(error: CalmlineError, title: str = "") -> int:
     trouble(f"{title}: {error}" if title else str(error))
     return error.exit_code
 
 
-def _project(config: Config, archive: Archive, call_ids: list[str]) -> None:
+def listed(config: Config, archive: Archive, call_ids: list[str]) -> None:
     """List the new calls; the list can be rebuilt at any time, so trouble with it is no failure."""
     from api.commands.listing import listing  # SQLAlchemy takes its time
 

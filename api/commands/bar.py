@@ -51,6 +51,11 @@ class Bar:
         finally:
             self._progress.remove_task(task)
 
+    def passed(self, samples: int) -> None:
+        """That much of the whole needs no work."""
+        if self._whole is not None:
+            self._progress.advance(self._whole, samples)
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Out of the way while something is printed."""

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from api import logs
@@ -14,6 +14,7 @@ from api.commands.context import load_engines, new_id, say_policy
 from api.commands.live import conclude, follow
 from api.commands.server import address, check_tls, interrupts, reserve, serving
 from api.config import Config
+from api.metadata import Metadata
 from api.security import check_exposure
 from pipeline.graph import Engines
 from pipeline.live import LiveCall
@@ -31,9 +32,8 @@ class Wanted:
     device: str | None = None
     loopback: str | None = None
     agent_channel: Literal["left", "right"] = "left"
-    agent_id: str = "me"
     call_id: str = ""
-    notice_given: str = ""
+    about: Metadata = field(default_factory=lambda: Metadata(agent_id="me"))
     seconds: float | None = None
     page: bool = True
 
@@ -68,13 +68,8 @@ async def _listen(
 
 
 def _info(microphone: Microphone, wanted: Wanted) -> CallInfo:
-    return CallInfo(
-        call_id=wanted.call_id or new_id("mic"),
-        channels=microphone.channels,
-        agent_id=wanted.agent_id,
-        notice_given=wanted.notice_given,
-        source=" + ".join(device.name for device in microphone.devices),
-    )
+    source = " + ".join(device.name for device in microphone.devices)
+    return wanted.about.call(wanted.call_id or new_id("mic"), microphone.channels, source=source)
 
 
 async def _call(desk: Desk, info: CallInfo, microphone: Microphone, stop: asyncio.Event, limit: float | None) -> None:

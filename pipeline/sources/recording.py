@@ -139,6 +139,14 @@ def open_recording(paths: Sequence[Path], *, agent_channel: Literal["left", "rig
             raise BadInput(f"expected one file, or two mono files of one call, got {len(files)}")
 
 
+def falls_short(path: Path) -> bool:
+    """Whether it holds less than its header says, or no audio that can be read: it may still be written."""
+    try:
+        return _promise(_look(path)) is not None
+    except BadInput:
+        return True
+
+
 def _look(path: Path) -> _File:
     with _about(path), _open(path) as sound:
         file = _facts(path, sound)

@@ -169,13 +169,13 @@ def test_a_truncated_recording_says_so_in_its_view(loaded, calls, tmp_path, caps
 
 
 def test_a_file_that_changes_meanwhile_is_named_once(loaded, calls, tmp_path, monkeypatch, capsys):
-    file, bench = write(tmp_path / "v.wav", np.zeros((32_000, 2))), analyze._bench
+    file, bench = write(tmp_path / "v.wav", np.zeros((32_000, 2))), analyze.open_bench
 
     def change(*arguments):
         write(tmp_path / "v.wav", np.zeros((16_000, 2)))
         return bench(*arguments)
 
-    monkeypatch.setattr(analyze, "_bench", change)
+    monkeypatch.setattr(analyze, "open_bench", change)
     assert run(["analyze", file, "--policy", "standard"]) == 2
     assert _only_line(capsys) == (
         f"calmline: {file}: the file changed after it was opened; start again once nothing writes to it"

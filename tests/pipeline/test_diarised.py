@@ -238,7 +238,7 @@ def test_one_channel_has_no_likeness():
 
 
 def examined(path, **how):
-    return analyze._examined([path], Wanted(store=False, **how), None)
+    return analyze.examined([path], Wanted(store=False, **how), None)
 
 
 def test_dual_mono_is_suggested_without_the_option_and_taken_with_it(call, tmp_path):
