@@ -126,6 +126,7 @@ class Config(BaseSettings):
     cues: machine.Cues = machine.Cues()
     alerts: machine.Alerts = machine.Alerts()
     storage: machine.Storage = machine.Storage()
+    measures: machine.Measures = machine.Measures()
     policy: machine.Policy | str = machine.Policy()
     server: Server = Server()
     limits: Limits = Limits()

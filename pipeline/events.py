@@ -16,7 +16,7 @@ Direction = Literal["", "inbound", "outbound"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted:
-    """unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
+    """unavailable: measure (talk_over, anger, tension, words, sounds, echo) to the reason why this call cannot have it.
 
     warnings: what is wrong with the source, one line each. attribution: how it is known who speaks.
     queue, team, direction, fields: what the phone system says of the call.

@@ -1,5 +1,6 @@
 """The only wiring: which engines answer, which nodes are stepped, in which order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from pipeline.nodes.utterances import UtterancesNode
 from pipeline.nodes.words import WordsNode
 from pipeline.playbook import Playbook, load_playbook
 from pipeline.session import CallInfo, Node, Session
-from pipeline.settings import Policy, Settings
+from pipeline.settings import Settings
 
 WEIGHTS = Path(models.__file__).parent / "weights"
 SETS = ("acted", "formula")
@@ -74,7 +75,8 @@ def load_affect(settings: Settings) -> AffectModel | None:
 
     Raises ModelError.
     """
-    if not (settings.policy.agent_affect or settings.policy.customer_affect):
+    judged = settings.policy.agent_affect or settings.policy.customer_affect
+    if not (judged and settings.measures.voice):
         return None
     name = settings.scores.model
     return AffectModel.load(WEIGHTS / name if name in SETS else Path(name).expanduser())
@@ -92,47 +94,57 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
 
     Raises BadInput for a written conversation under a policy without words.
     """
-    info = replace(info, policy=settings.policy.name, unavailable=unavailable(info, settings.policy))
+    info = replace(info, policy=settings.policy.name, unavailable=unavailable(info, settings))
     told_apart = info.attribution == "diarised"
     words = "words" not in info.unavailable
     if info.attribution == "written":
         if not words:
             raise BadInput(f"{info.source}: policy {info.policy} keeps no words, and a chat is nothing else")
         return Session(info, [LinesNode(), *_told(info, settings, engines)])
-    ears: list[Node] = [
-        LeakNode(info.channels, settings.leak, told_apart=told_apart),
+    ears = [
+        *_when(settings.measures.echo, lambda: LeakNode(info.channels, settings.leak, told_apart=told_apart)),
         RegionsNode(),
         SpeechNode(info.channels, settings.speech, engines.detector),
-        SoundsNode(info.channels, settings.sounds),
-        IvrNode(info.channels, settings.sounds),
+        *_when(settings.measures.sounds, lambda: SoundsNode(info.channels, settings.sounds)),
+        *_when(settings.measures.sounds, lambda: IvrNode(info.channels, settings.sounds)),
         UtterancesNode(info.channels, settings.words, enabled=words, told_apart=told_apart),
     ]
-    mind: list[Node] = [
-        WordsNode(info.channels, settings.words),
+    scored = frozenset(_scored(info))
+    mind = [
+        *_when(words, lambda: WordsNode(info.channels, settings.words)),
         TurnsNode(settings.turns),
         OverlapsNode(info.channels, settings.turns),
         RevisionsNode(),
-        RolesNode(info.channels),
-        PaceNode(info.channels, settings.voice),
-        ProsodyNode(frozenset(_scored(info)), info.channels, settings.voice, engines.pitch),
+        *_when(words, lambda: RolesNode(info.channels)),
+        *_when(words, lambda: PaceNode(info.channels, settings.voice)),
+        *_when(settings.measures.voice, lambda: ProsodyNode(scored, info.channels, settings.voice, engines.pitch)),
         *_told(info, settings, engines),
     ]
-    return Session(info, mind, ears, frozenset(_scored(info)))
+    return Session(info, mind, ears, scored)
+
+
+def _when(measured: bool, node: Callable[[], Node]) -> list[Node]:
+    return [node()] if measured else []
 
 
 def _told(info: CallInfo, settings: Settings, engines: Engines) -> list[Node]:
     """What is made of words, spoken or written, and of what people answer."""
+    words, scored = "words" not in info.unavailable, _scored(info)
     return [
-        CuesNode(engines.playbook),
-        ScoresNode(_scored(info), settings.scores, engines.affect),
+        *_when(words, lambda: CuesNode(engines.playbook)),
+        *_when(bool(scored), lambda: ScoresNode(scored, settings.scores, engines.affect)),
         AdviceNode(settings.alerts, engines.playbook, written=info.attribution == "written"),
         ClaimsNode(),
     ]
 
 
-def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
+def unavailable(info: CallInfo, settings: Settings) -> dict[str, str]:
     """What this call cannot have, and why."""
+    policy, measures = settings.policy, settings.measures
     reasons = dict(info.unavailable)
+    if not measures.voice:
+        reasons |= dict.fromkeys(("anger", "tension"), _off("voice"))
+    reasons |= {name: _off(name) for name in ("words", "sounds", "echo") if not getattr(measures, name)}
     if info.channels == (Channel.UNKNOWN,):
         reasons |= dict.fromkeys(("talk_over", "anger", "tension"), "one channel: the speaker is unknown")
     if info.attribution == "written":
@@ -148,6 +160,10 @@ def unavailable(info: CallInfo, policy: Policy) -> dict[str, str]:
     return reasons
 
 
+def _off(measure: str) -> str:
+    return f"not measured (measures.{measure} is off)"
+
+
 def _scored(info: CallInfo) -> tuple[Channel, ...]:
     """Channels that get a score; voice quality is measured for these alone."""
     wanted = ((Channel.CUSTOMER, "anger"), (Channel.AGENT, "tension"))
@@ -156,7 +172,7 @@ def _scored(info: CallInfo) -> tuple[Channel, ...]:
 
 def _transcriber(settings: Settings, model_cache: Path, affect: AffectModel | None) -> Transcriber | None:
     """affect: scores what the encoder hears, where it was trained on this very recogniser's."""
-    if not settings.policy.words:
+    if not (settings.policy.words and settings.measures.words):
         return None
     from models import checkpoints
     from models.whisper import WhisperTranscriber

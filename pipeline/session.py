@@ -158,7 +158,7 @@ class CallInfo:
 
     notice_given: how the customer was told, empty when not. source: file, door or device.
     queue, team, direction, fields: what the phone system says of the call; nothing is derived from them.
-    unavailable: measure (talk_over, anger, tension, words) to the reason why this call cannot have it.
+    unavailable: measure (talk_over, anger, tension, words, sounds, echo) to the reason why this call cannot have it.
     warnings: what is wrong with the source, one line each.
     attribution: how it is known who speaks: each party has a channel, one channel was told apart by voice, or the
     conversation is written (a chat: no sound, and each line names its writer).

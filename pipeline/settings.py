@@ -275,6 +275,20 @@ POLICIES = {
 }
 
 
+class Measures(Section):
+    """What is measured at all. Each part costs every call; with less a machine carries more of them. What is off is
+    said in ``unavailable``. Turn-taking (who speaks, overlaps, interruptions, silences) is always measured."""
+
+    words: bool = True
+    """What is said, and what follows from it: cues, pace, most advice. Costs most by far."""
+    voice: bool = True
+    """How it is said: level, F0, and the scores anger and tension. F0 is half of what a tick costs beside words."""
+    sounds: bool = True
+    """Music, ringing, tones, noise, clipping, machines that answer. Without it a singer on hold counts as a speaker."""
+    echo: bool = True
+    """Echo and bleed between the channels. Without it an echo counts as talk-over: only for lines that have none."""
+
+
 class Settings(Section):
     """Everything that decides what events a call gives."""
 
@@ -288,4 +302,5 @@ class Settings(Section):
     cues: Cues = Cues()
     alerts: Alerts = Alerts()
     storage: Storage = Storage()
+    measures: Measures = Measures()
     policy: Policy = Policy()
