@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from api.calls import Desk
 from api.config import Config
-from api.doors import pcm, twilio
+from api.doors import chat, pcm, twilio
 from api.limits import BodyLimit
 from api.logs import RequestLog
 from api.routes import (
@@ -51,7 +51,7 @@ _WHERE = 120
 
 PARTS = (
     calls, listing, noting, labels, searches, trends, alerts, claim, audio, export, report, panel, wall, live, pcm,
-    twilio, status, pages,
+    chat, twilio, status, pages,
 )  # fmt: skip
 """What there is to ask for."""
 

@@ -43,9 +43,11 @@ class Hush:
 
     def pass_on(self, frame: Frame) -> Frame:
         """The frame, or silence in its place."""
-        if self._paused or self._announced or frame.start < self._until:
-            return Frame(frame.start, np.zeros_like(frame.pcm))
-        return frame
+        return Frame(frame.start, np.zeros_like(frame.pcm)) if self.withholds(frame.start) else frame
+
+    def withholds(self, position: int) -> bool:
+        """Whether what was said or written at this sample is kept from everybody."""
+        return self._paused or bool(self._announced) or position < self._until
 
     def _take(self, mark: Mark) -> None:
         """In place: another thread may announce the next one at this moment."""

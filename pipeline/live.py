@@ -24,7 +24,7 @@ from pipeline.drafts import Agreement, Draft
 from pipeline.errors import Conflict, NotFound, StorageFault
 from pipeline.events import Rejected, Words
 from pipeline.hush import Hush
-from pipeline.inputs import Command, EngineResult, Frame, Input, Loss, Mark
+from pipeline.inputs import ChatLine, Command, EngineResult, Frame, Input, Loss, Mark
 from pipeline.lane import Lane
 from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
@@ -75,7 +75,7 @@ class LiveCall:
         self._pool = pool
         self._lane = lane
         self._audience = audience
-        self._queue: asyncio.Queue[Frame | Loss | Mark | None] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[Frame | Loss | Mark | ChatLine | None] = asyncio.Queue(QUEUE)
         self._inbox: list[Input] = []
         self._closing: tuple[str, int | None] | None = None
         self._over = asyncio.Event()
@@ -106,10 +106,10 @@ class LiveCall:
         with self._lock:
             return read(self._call.view)
 
-    async def feed(self, items: Sequence[Frame | Loss | Mark]) -> None:
+    async def feed(self, items: Sequence[Frame | Loss | Mark | ChatLine]) -> None:
         """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over.
 
-        The sender's marks go the same way and keep their place between its frames.
+        The sender's marks, and the lines of a chat, go the same way and keep their place between its frames.
         """
         for item in items:
             self._check_open()
@@ -183,12 +183,12 @@ class LiveCall:
         self._take(await self._in_lane(partial(self._advance, inbox, audio)))
         return items[-1] is not None
 
-    def _advance(self, inbox: list[Input], items: list[Frame | Loss | Mark]) -> list[Step]:
+    def _advance(self, inbox: list[Input], items: list[Frame | Loss | Mark | ChatLine]) -> list[Step]:
         steps: list[Step] = []
         for item in (*inbox, *items):
             if isinstance(item, Frame):
                 steps.append(self._call.advance(self._hush.pass_on(item)))
-            else:
+            elif not (isinstance(item, ChatLine) and self._hush.withholds(self._call.session.heard)):
                 self._admit(item)
         return steps
 

@@ -68,32 +68,39 @@ class Line:
 
         listen: until there is no more; returns why.
         """
-        reason = ""
-
-        async def listening() -> None:
-            nonlocal reason
-            with suppress(Conflict):  # the call ends while it is fed: so it is over first
-                reason = await listen()
-
-        try:
-            await until_one_ends(listening, self.live.wait)
-        except WebSocketDisconnect as gone:
-            reason = "server stopped" if gone.code == RESTART else "connection lost"
-            raise
-        except BadInput:
-            reason = "malformed message"
-            raise
-        except Refused as refused:
-            reason = ENDED_BY[refused.reason]
-            raise
-        finally:
-            await self._finish(reason or "end of audio")
-        return bool(reason)
+        return await listened(self.live, listen, self._finish)
 
     async def _finish(self, reason: str) -> None:
         with suppress(Conflict):  # the call has ended already
             await self.feed(self.door.finish())
         await self.live.close(reason, self.door.heard)
+
+
+async def listened(
+    live: LiveCall, listen: Callable[[], Awaitable[str]], finish: Callable[[str], Awaitable[None]]
+) -> bool:
+    """Listen until there is no more, then finish for that reason; False when the call was over by itself before."""
+    reason = ""
+
+    async def listening() -> None:
+        nonlocal reason
+        with suppress(Conflict):  # the call ends while it is fed: so it is over first
+            reason = await listen()
+
+    try:
+        await until_one_ends(listening, live.wait)
+    except WebSocketDisconnect as gone:
+        reason = "server stopped" if gone.code == RESTART else "connection lost"
+        raise
+    except BadInput:
+        reason = "malformed message"
+        raise
+    except Refused as refused:
+        reason = ENDED_BY[refused.reason]
+        raise
+    finally:
+        await finish(reason or "end of audio")
+    return bool(reason)
 
 
 def without(info: CallInfo, missing: Channel) -> CallInfo:

@@ -146,11 +146,19 @@ def _channel(number: int, role: object) -> Channel:
 def _text(number: int, text: object) -> str:
     if not isinstance(text, str):
         raise _Wrong(number, f"text {_shown(text)} is no text; put it in quotes")
+    try:
+        return typed(text)
+    except BadInput as error:
+        raise _Wrong(number, str(error)) from None
+
+
+def typed(text: str) -> str:
+    """A line as somebody may have typed it, on one line. Raises BadInput when nobody has."""
     plain = " ".join(_UNTYPED.sub(" ", text).split())
     if not plain:
-        raise _Wrong(number, "text is empty; leave the line out")
+        raise BadInput("text is empty; leave the line out")
     if len(plain) > LONGEST_TEXT:
-        raise _Wrong(number, f"text has {len(plain)} characters, more than {LONGEST_TEXT}; cut what nobody typed")
+        raise BadInput(f"text has {len(plain)} characters, more than {LONGEST_TEXT}; cut what nobody typed")
     return plain
 
 

@@ -155,7 +155,7 @@ GUARDED = [
     ("GET", "/overlay"),
     ("GET", "/"),
 ]
-SOCKETS = ["/doors/pcm", "/live/bob-1", "/live/agent/bob"]
+SOCKETS = ["/doors/pcm", "/doors/chat", "/live/bob-1", "/live/agent/bob"]
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
