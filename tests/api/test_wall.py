@@ -184,6 +184,7 @@ def test_agents_have_no_wallboard(
     config = configured(supervisor_tokens={"mara": "m-token"}, agent_tokens={"bob": "b-token"})
     with serve(config) as server:
         agent, supervisor = ({"Authorization": f"Bearer {token}"} for token in ("b-token", "m-token"))
+        assert server.http.get("/wall", headers=agent).status_code == 403
         with pytest.raises(Exception, match="403"):
             server.ws("/live/wall", additional_headers=agent)
         with server.ws("/live/wall", additional_headers=supervisor) as page:

@@ -1,10 +1,10 @@
 /** The WebSocket to the server: opens again by itself, keeps no view. */
-import type { Frame, Said } from './view'
 
 /** lost: was open or could not be opened, and is being tried again. */
 export type Link = 'connecting' | 'open' | 'lost' | 'forbidden'
 
-export interface Listener {
+/** Frame: what the server sends. */
+export interface Listener<Frame> {
   link(link: Link): void
   frame(frame: Frame): void
 }
@@ -13,14 +13,15 @@ const FORBIDDEN = new Set([4401, 4403, 1008])
 const FIRST_MS = 500
 const LONGEST_MS = 10_000
 
-export class Live {
+/** Said: what the page sends. */
+export class Live<Frame, Said> {
   #socket: WebSocket | null = null
   #timer: number | undefined
   #failures = 0
 
   constructor(
     private readonly address: string,
-    private readonly listener: Listener,
+    private readonly listener: Listener<Frame>,
   ) {}
 
   /** Opens the connection and keeps it open; the returned function ends it for good. */
@@ -83,6 +84,10 @@ export class Live {
 
 /** Address of an agent's live call on the page's own origin. */
 export function agentAddress(agent: string): string {
-  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:'
-  return `${scheme}//${location.host}/live/agent/${encodeURIComponent(agent)}`
+  return socketAddress(`/live/agent/${encodeURIComponent(agent)}`)
+}
+
+/** Address of a socket on the page's own origin. */
+export function socketAddress(path: string): string {
+  return `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}${path}`
 }

@@ -1,7 +1,7 @@
 /** What the overlay knows, and which screen that makes. */
 import { stillRunning, withDraft } from '../drafts'
 import { agentAddress, Live, type Link } from '../live'
-import type { Answer, Behind, Draft, Frame, OverlapView, View } from '../view'
+import type { Answer, Behind, Draft, Frame, OverlapView, Said, View } from '../view'
 
 export type Screen = 'connecting' | 'idle' | 'live' | 'ended' | 'offline' | 'forbidden'
 
@@ -38,7 +38,7 @@ export class Page {
   #frameAt = 0
   #lingering = 0
   #lingerUntil = 0
-  readonly #live: Live
+  readonly #live: Live<Frame, Said>
 
   constructor(agent: string) {
     this.#live = new Live(agentAddress(agent), { link: (link) => this.#linked(link), frame: (frame) => this.#take(frame) })

@@ -1,27 +1,35 @@
-/** A soft sound with new advice: off until somebody wants it. */
+/** A soft sound with something new: off until somebody wants it. */
 
-const KEY = 'calmline.chime'
 /** Hz of two notes, and seconds each rings. */
 const NOTES = [523.25, 659.25]
 const RING_S = 0.35
 const LEVEL = 0.08
 
 export class Chime {
-  on = $state(kept())
+  on = $state(false)
   #audio: AudioContext | null = null
   #rung = 0
+
+  /** key: under which this browser keeps whether it is on. */
+  constructor(private readonly key: string) {
+    this.on = kept(key)
+  }
 
   /** Rings once when it is switched on, so that one knows what to listen for. */
   toggle(): void {
     this.on = !this.on
-    keep(this.on)
+    keep(this.key, this.on)
     if (this.on) this.#play()
   }
 
   /** With advice, once for each. */
   ring(advice: number): void {
-    if (this.on && this.#rung !== advice) this.#play()
+    if (this.#rung !== advice) this.sound()
     this.#rung = advice
+  }
+
+  sound(): void {
+    if (this.on) this.#play()
   }
 
   /** Browsers give no sound to a page that nobody has touched yet. */
@@ -44,17 +52,17 @@ function note(audio: AudioContext, hertz: number, at: number): void {
   tone.stop(at + RING_S)
 }
 
-function kept(): boolean {
+function kept(key: string): boolean {
   try {
-    return localStorage.getItem(KEY) === 'on'
+    return localStorage.getItem(key) === 'on'
   } catch {
     return false
   }
 }
 
-function keep(on: boolean): void {
+function keep(key: string, on: boolean): void {
   try {
-    localStorage.setItem(KEY, on ? 'on' : 'off')
+    localStorage.setItem(key, on ? 'on' : 'off')
   } catch {
     // A browser that keeps nothing: the choice holds for this page.
   }
