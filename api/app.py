@@ -14,7 +14,8 @@ from starlette.types import Scope
 
 from api.calls import Desk
 from api.config import Config
-from api.doors import chat, pcm, twilio
+from api.doors import audiohook, chat, pcm, twilio
+from api.doors.signature import Requests
 from api.limits import BodyLimit
 from api.logs import RequestLog
 from api.routes import (
@@ -51,7 +52,7 @@ _WHERE = 120
 
 PARTS = (
     calls, listing, noting, labels, searches, trends, alerts, claim, audio, export, report, panel, wall, live, pcm,
-    chat, twilio, status, pages,
+    chat, twilio, audiohook, status, pages,
 )  # fmt: skip
 """What there is to ask for."""
 
@@ -68,6 +69,7 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
     app.state.keyring = Keyring(config.server)
     app.state.desk = Desk(config, engines, store_url=store_url)
     app.state.doors = config.doors
+    app.state.audiohook_requests = Requests(config.doors.audiohook.keys)
     app.state.static = static
     for part in PARTS:
         app.include_router(part.router)

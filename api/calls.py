@@ -19,6 +19,7 @@ from api import notes
 from api.claims import Claims
 from api.config import Config
 from api.doors.contacts import Contacts
+from api.doors.leaving import Leaving
 from api.doors.limits import Admission, Guard
 from api.doors.upload import Received, Uploads
 from api.hub import Hub, stored
@@ -84,6 +85,7 @@ class Desk:
         self.metrics = Metrics(lambda: len(self.in_progress), self.pool, self.archive.size)
         self.limits = config.limits
         self.contacts = Contacts()
+        self.leaving = Leaving()
         self.admission = Admission(config.limits, self.metrics.refused)
         self.outlets = Outlets(config, self.mask, self.metrics)
         self.uploads = Uploads(

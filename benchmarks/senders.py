@@ -3,29 +3,31 @@
     line = read("sample_audio/calm_order.flac")
     await pcm("ws://127.0.0.1:8765/doors/pcm", line, call_id="a")
     await twilio("ws://127.0.0.1:8765/doors/twilio", line, call_id="b", signed=Signed(public_url, auth_token))
-    await audiohook("ws://127.0.0.1:8765/doors/audiohook", line, call_id=a_uuid, key="...", secret="...")
+    await audiohook("ws://127.0.0.1:8765/doors/audiohook", line, call_id="c", keys=Keys("an API key", "client secret"))
 
 speed: seconds of audio a second; 1 is a live call, ``math.inf`` as fast as the door takes it. Sockets do not compress.
-What is sent is built without a socket (``twilio_messages``), so that tests can take it as it is.
+What is sent is built without a socket (``wire_twilio``, ``wire_audiohook``), so that tests can take it as it is.
 """
 
 import asyncio
-import base64
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
-from api.doors import mulaw
 from api.doors.signature import sign_address
-from benchmarks.load import Line, Pcm
+from benchmarks.load import Line
+from benchmarks.wire_audiohook import Client, Keys, audiohook_frames
+from benchmarks.wire_twilio import Manner, telephone, twilio_messages
 
 PCM_PACKET_S = 0.02
 
@@ -51,39 +53,10 @@ class Signed:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How a sender of media streams behaves. packet_s: seconds of audio in a packet. late: track to the second of the
-    call at which it begins. stalled: a track that stands still, from when and for how many seconds; bursts: whether
-    what it held back comes then, or never. stamps: how fast timestamps run. snake: names as Telnyx has them, packets in
-    another order, chunks counted. first: its first sequenceNumber. farewell: it says ``stop``.
-    """
-
-    packet_s: float = 0.02
-    late: dict[str, float] = field(default_factory=dict)
-    stalled: tuple[str, float, float] | None = None
-    bursts: bool = False
-    stamps: float = 1.0
-    snake: bool = False
-    first: int = 1
-    farewell: bool = True
-    own_stamps: bool = False
-    """Timestamps of each track count from its own beginning."""
-
-
 def read(path: Path | str) -> Line:
     """A recording of two channels, agent first."""
     pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
     return Line(np.asarray(pcm, np.int16), rate)
-
-
-def telephone(line: Line) -> Line:
-    """The same at 8 kHz, as a telephone line has it."""
-    if line.rate == mulaw.RATE:
-        return line
-    import soxr
-
-    return Line(np.asarray(soxr.resample(line.pcm, line.rate, mulaw.RATE), np.int16), mulaw.RATE)
 
 
 class _Clock:
@@ -144,84 +117,46 @@ async def twilio(
     return sent
 
 
-def twilio_messages(
-    line: Line, call_id: str, manner: Manner, parameters: dict[str, str] | None = None
-) -> Iterator[tuple[float, dict[str, Any]]]:
-    """Every message of a stream, and the second of the call at which it is sent."""
-    stream = f"MZ{call_id}"
-    about: dict[str, Any] = {
-        "streamSid": stream,
-        "accountSid": "AC0",
-        "callSid": call_id,
-        "tracks": ["inbound", "outbound"],
-        "customParameters": parameters or {},
-        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": mulaw.RATE, "channels": 1},
-    }
-    yield 0.0, {"event": "connected", "protocol": "Call", "version": "1.0.0"}
-    yield 0.0, _named({"event": "start", "streamSid": stream, "start": about}, manner.first, manner)
-    number = manner.first
-    for second, media in _shuffled(list(_media(telephone(line), manner)), manner):
-        number += 1
-        yield second, _named({"event": "media", "streamSid": stream, "media": media}, number, manner)
-    if manner.farewell:
-        end = {"accountSid": "AC0", "callSid": call_id}
-        yield len(line.pcm) / line.rate, _named({"event": "stop", "streamSid": stream, "stop": end}, number + 1, manner)
+async def audiohook(
+    url: str,
+    line: Line,
+    *,
+    speed: float = 1.0,
+    call_id: str,
+    keys: Keys | None = None,
+    config: dict[str, Any] | None = None,
+    pauses: Sequence[tuple[float, float]] = (),
+    discards: Sequence[tuple[float, float]] = (),
+    frame_s: float = 0.2,
+) -> Sent:
+    """One call through ``/doors/audiohook``: the customer is external, the agent internal.
+
+    call_id: of the conversation. pauses, discards: begin and length, in seconds, of what is not streamed.
+    """
+    client = Client(call_id)
+    begin = time.perf_counter()
+    headers = client.headers(url, keys, time.time()) if keys else client.ids
+    async with connect(url, proxy=None, compression=None, additional_headers=headers) as socket:
+        await socket.send(client.open(config))
+        client.hear(await socket.recv())
+        sent = Sent(call_id, time.perf_counter() - begin)
+        clock, hearing = _Clock(speed, sent.lags), asyncio.create_task(_hear(socket, client))
+        for second, frame in audiohook_frames(client, telephone(line), frame_s, pauses, discards):
+            await clock.until(second)
+            if hearing.done():
+                break
+            await socket.send(frame)
+        if not client.told:
+            await socket.send(client.say("close", reason="end"))
+        await hearing
+        sent.close = socket.close_code
+    return sent
 
 
-def _media(line: Line, manner: Manner) -> Iterator[tuple[float, dict[str, Any]]]:
-    """Both tracks' packets by the moment at which each leaves."""
-    packets = [
-        packet
-        for channel, track in ((1, "inbound"), (0, "outbound"))
-        for packet in _track(line.pcm[:, channel], track, manner)
-    ]
-    return iter(sorted(packets, key=lambda each: each[0]))
-
-
-def _track(pcm: Pcm, track: str, manner: Manner) -> Iterator[tuple[float, dict[str, Any]]]:
-    size = round(manner.packet_s * mulaw.RATE)
-    begin = round(manner.late.get(track, 0.0) * mulaw.RATE)
-    chunk = 0
-    for at in range(begin, len(pcm), size):
-        leaves = (at + size) / mulaw.RATE
-        if (
-            manner.stalled
-            and manner.stalled[0] == track
-            and 0 <= at / mulaw.RATE - manner.stalled[1] < manner.stalled[2]
-        ):
-            if not manner.bursts:
-                continue
-            leaves = max(leaves, manner.stalled[1] + manner.stalled[2])
-        chunk += 1
-        stamp = round((at - begin * manner.own_stamps) * 1000 / mulaw.RATE * manner.stamps)
-        payload = base64.b64encode(mulaw.encode(pcm[at : at + size])).decode()
-        yield leaves, {"track": track, "chunk": str(chunk), "timestamp": str(stamp), "payload": payload}
-
-
-def _shuffled(packets: list[tuple[float, dict[str, Any]]], manner: Manner) -> list[tuple[float, dict[str, Any]]]:
-    """In another order where the sender has no better: every fifth packet changes place with one two further on."""
-    if manner.snake:
-        for index in range(0, len(packets) - 4, 5):
-            one, two = packets[index], packets[index + 4]
-            packets[index], packets[index + 4] = (one[0], two[1]), (two[0], one[1])
-    return packets
-
-
-def _named(message: dict[str, Any], number: int, manner: Manner) -> dict[str, Any]:
-    """Numbered, and in snake case where the sender has it so."""
-    message = message | {"sequenceNumber": str(number)}
-    return _snake(message) if manner.snake else message
-
-
-def _snake(value: Any) -> Any:
-    names = {
-        "streamSid": "stream_id",
-        "callSid": "call_control_id",
-        "sequenceNumber": "sequence_number",
-        "mediaFormat": "media_format",
-        "sampleRate": "sample_rate",
-        "customParameters": "custom_parameters",
-    }
-    if isinstance(value, dict):
-        return {names.get(name, name): _snake(each) for name, each in value.items()}
-    return value
+async def _hear(socket: ClientConnection, client: Client) -> None:
+    """Until it is closed, or disconnected: then the client closes."""
+    with suppress(ConnectionClosed):
+        while client.hear(await socket.recv()) != "closed":
+            if client.told:
+                await socket.send(client.say("close", reason="disconnect"))
+        await socket.close()

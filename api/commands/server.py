@@ -15,6 +15,9 @@ from api.calls import DRAIN_S
 from api.config import Limits, Server
 from pipeline.errors import BadInput
 
+GOODBYE_S = 5.0
+"""Seconds for doors whose protocol has a goodbye, before their sockets are closed."""
+
 PING_S = 20.0
 """Seconds between two pings of a WebSocket."""
 PONG_S = 120.0
@@ -86,6 +89,7 @@ async def _listening(app: FastAPI, listener: socket.socket, server: Server) -> A
     try:
         yield
     finally:
+        await app.state.desk.leaving.say(GOODBYE_S)
         app.state.desk.contacts.close()
         machine.should_exit = True
         await task

@@ -1,14 +1,17 @@
 """A live call at a door: what a door's audio and marks go through, and how it ends."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
+import structlog
 from starlette.websockets import WebSocketDisconnect
 
 from api.calls import Desk
 from api.doors.limits import Guard, Refused
-from api.doors.pcm import ENDED_BY
+from api.doors.pcm import ENDED_BY, GONE_BY
 from api.sockets import until_one_ends
 from pipeline.channel import Channel
 from pipeline.door import Door
@@ -20,6 +23,8 @@ from pipeline.timebase import seconds
 
 RESTART = 1012
 """How a server that goes down closes its sockets."""
+
+_log = structlog.get_logger("calmline.doors")
 
 Pushed = Sequence[Frame | Loss]
 
@@ -63,12 +68,21 @@ class Line:
     async def mark(self, kind: MarkKind) -> None:
         await self.live.feed([Mark(kind=kind, by=self._name)])
 
+    def trouble(self, code: str) -> None:
+        """The phone system says that something went wrong with it. code: of its own, not its text."""
+        _log.warning("trouble at the sender", door=self._name, call_id=self.live.call_id, code=code)
+
     async def run(self, listen: Callable[[], Awaitable[str]]) -> bool:
         """Listen to the end of the audio, then close the call; False when the call was over by itself before.
 
         listen: until there is no more; returns why.
         """
         return await listened(self.live, listen, self._finish)
+
+    async def failed(self) -> bool:
+        """Whether the call ended with a fault."""
+        view = json.loads(await asyncio.to_thread(self.live.snapshot))
+        return any(fault["fatal"] for fault in view["faults"])
 
     async def _finish(self, reason: str) -> None:
         with suppress(Conflict):  # the call has ended already
@@ -90,7 +104,7 @@ async def listened(
     try:
         await until_one_ends(listening, live.wait)
     except WebSocketDisconnect as gone:
-        reason = "server stopped" if gone.code == RESTART else "connection lost"
+        reason = GONE_BY.get(gone.code, "connection lost")
         raise
     except BadInput:
         reason = "malformed message"

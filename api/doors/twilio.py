@@ -81,6 +81,8 @@ async def _call(socket: WebSocket, desk: Desk, settings: Twilio) -> None:
         stopped = await line.run(lambda: intake.listen(socket, guard))
     if stopped:
         await _close(socket, 1000, "")
+    elif await line.failed():
+        await _close(socket, _OURS, "the call ended with a fault")
     else:
         await _close(socket, RESTART, "the call was ended here")
 

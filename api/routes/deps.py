@@ -15,7 +15,7 @@ from pipeline.journal import CallFolder
 def desk(connection: HTTPConnection) -> Desk:
     """The desk of this app; 503 while it is not open."""
     found: Desk = connection.app.state.desk
-    if not found.ready:
+    if not found.ready or found.leaving.begun.is_set():
         if connection.scope["type"] == "websocket":
             raise WebSocketException(1013)
         raise HTTPException(503, "the server is starting or going down")

@@ -7,7 +7,6 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,13 @@ from websockets.sync.client import ClientConnection
 from api.config import Config
 from api.doors import mulaw, twilio
 from api.doors.settings import Doors, Twilio
-from api.doors.signature import sign_address
 from api.doors.twilio_stream import Stream
 from api.security import check_doors
 from benchmarks import senders
 from benchmarks.load import Line
-from benchmarks.senders import Manner, Signed, twilio_messages
-from pipeline.errors import BadInput
+from benchmarks.senders import Manner, Signed
+from benchmarks.wire_twilio import twilio_messages
+from pipeline.errors import BadInput, StorageFault
 from pipeline.journal import read_entries
 from pipeline.tape import read
 from tests.api.conftest import Served, calling, closed, follow, stop
@@ -196,13 +195,6 @@ def test_whatever_is_not_signed_is_refused_before_the_upgrade(server: Served, si
         send(server, signed=signed)
     assert caught.value.response.status_code == 403
     assert list(server.desk.archive.ids()) == []
-
-
-def test_the_known_answer_of_hmac_sha1() -> None:
-    """RFC 2202, case 2."""
-    assert base64.b64decode(sign_address("what do ya want for nothing?", "Jefe")).hex() == (
-        "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
-    )
 
 
 def test_without_configuration_the_door_is_closed_and_says_so_once(
@@ -382,9 +374,20 @@ def test_a_stopping_server_closes_its_streams(serve: Serve, configured: Callable
     assert entries[-1].item.reason == "server stopped"
 
 
-# recorded and hostile
+def test_a_call_that_fails_says_so(anybody: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise StorageFault("no space left")
 
-CAPTURE = Path(__file__).parents[2] / "shared" / "data" / "wire" / "twilio_like_capture.jsonl"
+    with streaming(anybody) as socket:
+        while not anybody.desk.switchboard.calls:
+            pass
+        monkeypatch.setattr(anybody.desk.switchboard.get("CA1")._call, "advance", fail)
+        for message in wire()[2:-1]:
+            socket.send(message)
+        assert closed(socket).code == 1011
+
+
+# hostile
 
 
 @settings(deadline=None)
