@@ -17,7 +17,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,15 +66,20 @@ class Server:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[Server]:
-    """A server of its own folder and port, ready; the block left, it ends its calls and its folder goes."""
+def served(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server of its own folder and port, ready; the block left, it ends its calls and its folder goes.
+
+    environment: further variables (``CALMLINE_SECTION__KEY``) for it.
+    """
     with TemporaryDirectory(prefix="calmline-bench-") as name:
         home = Path(name)
         port = _free_port()
         command = [sys.executable, "-m", "benchmarks.served", "serve", "--port", str(port), *arguments]
-        environment = {**os.environ, "CALMLINE_STORAGE__FOLDER": str(home / "calls"), "CALMLINE_LIMITS__CALLS": "1000"}
+        own = {"CALMLINE_STORAGE__FOLDER": str(home / "calls"), "CALMLINE_LIMITS__CALLS": "1000"}
         with (home / "log").open("wb") as log:
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                command, env={**os.environ, **own, **(environment or {})}, stdout=log, stderr=log
+            )
         server = Server(process, home / "calls", f"127.0.0.1:{port}")
         try:
             _await_ready(server)
