@@ -46,11 +46,13 @@ class Told:
     """What came of one call, or of several. delays: seconds, by type of event, ``draft``, and overlaps as below.
 
     lags: seconds by which a packet left late although the server had taken the one before. held: seconds by which the
-    server kept the sender waiting, at most.
+    server kept the sender waiting, at most. phrases: words and cues of the call by number: advice about them is timed
+    from the end of the utterance (``advice: known``, ``advice: here``) where it did not wait its turn or in patience.
     """
 
     calls: list[str] = field(default_factory=list)
     delays: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    phrases: dict[int, dict[str, Any]] = field(default_factory=dict)
     lags: list[float] = field(default_factory=list)
     held: float = 0.0
 
@@ -119,8 +121,21 @@ async def _follow(address: str, call_id: str, begin: float, told: Told) -> None:
             message = json.loads(text)
             if "event" in message:
                 _event(message["event"], now, told)
+                _advice(message["n"], message["event"], now, told)
             elif message["draft"]["stable"] or message["draft"]["rest"]:  # an empty one takes back what is shown
                 told.delays["draft"].append(now - message["draft"]["at"] / RATE)
+
+
+def _advice(number: int, event: dict[str, Any], now: float, told: Told) -> None:
+    if event["type"] in ("words", "cue"):
+        told.phrases[number] = event
+    if event["type"] != "alert" or event["of"] is not None:
+        return
+    found = [told.phrases[n] for n in event["evidence"] if n in told.phrases]
+    if any(each["at"] == event["at"] for each in found):
+        end = max(each["span"]["end"] for each in found if each["type"] == "words") / RATE
+        told.delays["advice: known"].append(event["at"] / RATE - end)
+        told.delays["advice: here"].append(now - end)
 
 
 def _event(event: dict[str, Any], now: float, told: Told) -> None:
