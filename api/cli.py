@@ -567,6 +567,12 @@ Corpora = Annotated[
     list[Path],
     typer.Option("--corpus", metavar="FILE.csv", help="Labelled clips: columns path, corpus, speaker, emotion."),
 ]
+CalmTables = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--calm", metavar="FILE.csv", help="Calm speech to learn from too: path, corpus, speaker; again for more."
+    ),
+]
 FeatureCache = Annotated[
     Path | None,
     typer.Option("--cache", metavar="DIR", show_default="the user's own", help="Where what was measured is kept."),
@@ -594,6 +600,7 @@ def train(
     context: typer.Context,
     tables: Corpora,
     target: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the new set of weights.")],
+    calm: CalmTables = None,
     lines: Annotated[
         list[str] | None,
         typer.Option("--line", metavar="NAME", show_default="the recipe's", help="A line to learn on; again for more."),
@@ -613,7 +620,7 @@ def train(
     with _loading():
         from api.commands.train import Wanted, run
 
-    wanted = Wanted(tables, target, tuple(lines) if lines else None, force)
+    wanted = Wanted(tables, target, tuple(lines) if lines else None, force, tuple(calm or ()))
     return run(config, wanted, _heard(config, cache, seed, noise, music))
 
 
@@ -621,6 +628,7 @@ def train(
 def evaluate(
     context: typer.Context,
     tables: Corpora,
+    calm: CalmTables = None,
     scorer: Annotated[
         str,
         typer.Option(
@@ -685,8 +693,10 @@ def evaluate(
 
     lines = lines or ["mulaw"]
     question = Question(output, lines[0], protocol, baseline, seed)
-    taught = tuple(learn_on) if learn_on else None
-    wanted = Wanted(tables, scorer, question, tuple(lines), positive, against, bound, curve, json, report, taught)
+    taught, still = tuple(learn_on) if learn_on else None, tuple(calm or ())
+    wanted = Wanted(
+        tables, scorer, question, tuple(lines), positive, against, bound, curve, json, report, taught, still
+    )
     return run(config, wanted, _heard(config, cache, seed, noise, music))
 
 

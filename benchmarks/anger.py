@@ -3,12 +3,13 @@
     python -m benchmarks.anger EMOTION.csv --calm SPEECH.csv [--calm MORE.csv] [--call CALL.wav ...] --cache FOLDER
         [--half test] [--scorer formula|FOLDER] [--gain DB] [--words] [--split FOLDER]
 
-EMOTION.csv: labelled clips; each second speaker of a corpus is the tune half, the others are the test half: bounds and
-time constants are set on the first, figures told of the second. A trained scorer must not know the tested speakers:
-``--split FOLDER`` writes the halves as tables for ``calmline train``, and ends. Calls are built by
-``benchmarks.spliced`` at 8 kHz mu-law and go through the door and the real graph, recorded; what the voices were like
-is kept in the cache, so another scorer or bound costs seconds. ``--words`` also asks the recogniser (tiny.en, whatever
-the language), whose encoder is then heard too: the fused score; give it a cache of its own.
+EMOTION.csv: labelled clips. Each second speaker of a corpus, and of a table of calm speech, is the tune half, the
+others are the test half: bounds and time constants are set on the first, figures told of the second. A trained scorer
+must not know the tested speakers: ``--split FOLDER`` writes the halves as tables for ``calmline train`` (HALF.csv, and
+HALF.calm.csv for its ``--calm``), and ends. Calls are built by ``benchmarks.spliced`` at 8 kHz mu-law and go through
+the door and the real graph, recorded; what the voices were like is kept in the cache, so another scorer or bound costs
+seconds. ``--words`` also asks the recogniser (tiny.en, whatever the language), whose encoder is then heard too: the
+fused score; give it a cache of its own.
 
 - found: the score reached the bound of the alert ``customer_anger`` for as long as the playbook says, within the angry
   stretch; after so many seconds of angry speech (clips alone, pauses left out).
@@ -246,7 +247,7 @@ class Calls:
         print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
 
 
-def split(emotion: Path, folder: Path) -> None:
+def split(emotion: Path, calm: Sequence[Path], folder: Path) -> None:
     """The two halves as tables, with absolute paths: what a scorer may be trained on to be measured on the other."""
     folder.mkdir(parents=True, exist_ok=True)
     clips = read([emotion])
@@ -256,6 +257,11 @@ def split(emotion: Path, folder: Path) -> None:
             writer.writerow(("path", "corpus", "speaker", "sex", "emotion"))
             rows = (clip for clip in clips if clip.who in whos)
             writer.writerows((clip.file.absolute(), clip.corpus, clip.speaker, clip.sex, clip.emotion) for clip in rows)
+        with (folder / f"{half}.calm.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("path", "corpus", "speaker"))
+            for who, paths in Cast(emotion, calm, half).calm.items():
+                writer.writerows((path.absolute(), *who.split("/", 1)) for path in paths)
 
 
 def main() -> None:
@@ -273,7 +279,7 @@ def main() -> None:
     parser.add_argument("--split", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     if options.split is not None:
-        return split(options.emotion, options.split)
+        return split(options.emotion, options.calm, options.split)
     transcriber = _transcriber() if options.words else None
     engines = Engines(SileroDetector(), SwiftF0Tracker(), transcriber, load_playbook())
     pool = EnginePool(transcriber, SETTINGS.words) if transcriber is not None else None

@@ -102,18 +102,15 @@ def _pieces(clips: Sequence[tuple[Floats, bool]]) -> Iterator[Floats]:
 class Cast:
     """Who there is. half: "tune" or "test"; of every corpus each second speaker belongs to the other half.
 
-    emotion: table of labelled clips. calm: tables of clips in which nobody is upset, for agents and calm customers;
-    of the first one half the speakers, of the others all are the test half's.
+    emotion: table of labelled clips. calm: tables of clips in which nobody is upset, for agents and calm customers.
     """
 
     def __init__(self, emotion: Path, calm: Sequence[Path], half: str) -> None:
         clips = read([emotion])
         whos = halves(sorted({clip.who for clip in clips}))[half]
         self.clips = {who: [clip for clip in clips if clip.who == who] for who in whos}
-        tables = [_voices(table) for table in calm]
-        first = {who: tables[0][who] for who in halves(sorted(tables[0]))[half]} if tables else {}
-        others = {who: paths for table in tables[1:] for who, paths in table.items()} if half == "test" else {}
-        self.calm = {**first, **others}
+        tables = [voices(table) for table in calm]
+        self.calm = {who: table[who] for table in tables for who in halves(sorted(table))[half]}
 
     def moved(self, emotion: str, *, at_once: bool, most: int) -> Iterator[Plan]:
         """Calls in which the customer grows, or is from the first word, angry (happy...): up to ``most`` a speaker."""
@@ -151,7 +148,7 @@ def halves(names: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def _voices(table: Path) -> dict[str, list[Path]]:
+def voices(table: Path) -> dict[str, list[Path]]:
     """Clips by speaker, of a table with path, corpus and speaker."""
     voices: dict[str, list[Path]] = {}
     with table.open(encoding="utf-8", newline="") as file:

@@ -30,7 +30,7 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 class Wanted:
     """scorer: acted or train (the recipe, trained again in each fold), formula, or a folder. lines: the first one has
     the figures, the others are compared with it. bound: value (0-1) from which somebody is told. learn_on: lines to
-    train on; None takes the recipe's."""
+    train on; None takes the recipe's. calm: tables of calm speech that are learnt from as well."""
 
     tables: list[Path]
     scorer: str = "train"
@@ -43,6 +43,7 @@ class Wanted:
     json: bool = False
     report: Path | None = None
     learn_on: tuple[str, ...] | None = None
+    calm: tuple[Path, ...] = ()
 
 
 def run(config: Config, wanted: Wanted, how: Heard) -> int:
@@ -54,11 +55,12 @@ def run(config: Config, wanted: Wanted, how: Heard) -> int:
         model = _model(wanted.scorer)
         recipe = replace(Recipe(), lines=wanted.learn_on) if wanted.learn_on else Recipe()
         tables = measured(config, clips, (*wanted.lines, *(() if model else recipe.lines)), how)
-        found = judged(tables, wanted.question, model) if model else _retrained(tables, wanted.question, recipe)
+        calm = measured(config, corpus.calm(wanted.calm), recipe.lines, how) if wanted.calm and not model else None
+        found = judged(tables, wanted.question, model) if model else _retrained(tables, wanted.question, recipe, calm)
         found = {line: found[line] for line in wanted.lines}
         result = _result(found, wanted, asked, model)
         if wanted.curve and model is None:
-            result["curve"] = _curve(tables, wanted.question, recipe, asked)
+            result["curve"] = _curve(tables, wanted.question, recipe, asked, calm)
     if wanted.report:
         _reported(wanted.report, result, found[wanted.lines[0]], asked)
     if wanted.json:
@@ -78,14 +80,16 @@ def _model(scorer: str) -> AffectModel | None:
     return AffectModel.load(folder)
 
 
-def _retrained(tables: Tables, question: Question, recipe: Recipe) -> dict[str, Judged]:
+def _retrained(tables: Tables, question: Question, recipe: Recipe, calm: Tables | None) -> dict[str, Judged]:
     count = len(folds(tables[question.line], question.protocol, question.seed))
     with bar() as progress:
         task = progress.add_task("learning without each fold", total=count)
-        return retrained(tables, question, recipe, step=lambda: progress.advance(task))
+        return retrained(tables, question, recipe, calm=calm, step=lambda: progress.advance(task))
 
 
-def _curve(tables: Tables, question: Question, recipe: Recipe, asked: Sides) -> list[dict[str, Any]]:
+def _curve(
+    tables: Tables, question: Question, recipe: Recipe, asked: Sides, calm: Tables | None
+) -> list[dict[str, Any]]:
     """Each share of the training speakers, the same folds."""
     table, points = tables[question.line], []
     sets = [table.take(fold.train(table)) for fold in folds(table, question.protocol, question.seed)]
@@ -93,7 +97,7 @@ def _curve(tables: Tables, question: Question, recipe: Recipe, asked: Sides) -> 
     with bar() as progress:
         for share in progress.track(SHARES, description="learning curve"):
             learnt = [len(set(each.who[some_speakers(each, share, question.seed)].tolist())) for each in sets]
-            found = retrained(only, question, recipe, share=share)[question.line]
+            found = retrained(only, question, recipe, calm=calm, share=share)[question.line]
             points.append((round(sum(learnt) / len(learnt)), found))
     return curve(points, asked)
 

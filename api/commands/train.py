@@ -18,12 +18,13 @@ from pipeline.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """lines: None takes the recipe's. force: whether an older set is written over."""
+    """lines: None takes the recipe's. force: whether an older set is written over. calm: tables of calm speech."""
 
     tables: list[Path]
     target: Path
     lines: tuple[str, ...] | None = None
     force: bool = False
+    calm: tuple[Path, ...] = ()
 
 
 def run(config: Config, wanted: Wanted, how: Heard) -> int:
@@ -34,6 +35,7 @@ def run(config: Config, wanted: Wanted, how: Heard) -> int:
     with failures():
         clips = corpus.read(wanted.tables)
         corpus.check_enough(clips, {"anger"})
+        clips += corpus.calm(wanted.calm)
         tables = measured(config, clips, recipe.lines, how)
         with err.status("learning…"):
             found = fit([tables[line] for line in recipe.lines], recipe, how.seed)

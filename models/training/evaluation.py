@@ -51,28 +51,34 @@ def retrained(
     question: Question,
     recipe: Recipe,
     *,
+    calm: Tables | None = None,
     share: float = 1.0,
     step: Callable[[], object] = lambda: None,
 ) -> dict[str, Judged]:
     """Every clip of every line by weights trained without its fold. share: of the training side's speakers (0-1).
 
-    tables: also those of the recipe's lines. step: called after each fold.
+    tables: also those of the recipe's lines. calm: calm speech on each of these, learnt from in every fold. step:
+    called after each fold.
     """
     parts: dict[str, list[Judged]] = {line: [] for line in tables}
     for fold in folds(tables[question.line], question.protocol, question.seed):
-        model = _without(fold, tables, question, recipe, share)
+        model = _without(fold, tables, question, recipe, share, calm)
         for line, table in tables.items():
             parts[line].append(_values(model, table.take(fold.test(table)), question))
         step()
     return {line: _joined(each) for line, each in parts.items()}
 
 
-def _without(fold: Fold, tables: Tables, question: Question, recipe: Recipe, share: float) -> AffectModel:
+def _without(
+    fold: Fold, tables: Tables, question: Question, recipe: Recipe, share: float, calm: Tables | None
+) -> AffectModel:
     """Trained on everybody who is not tested, and read back from a folder, as a call reads it."""
     train = [tables[line].take(fold.train(tables[line])) for line in recipe.lines]
     if share < 1.0:
         kept = set(train[0].who[some_speakers(train[0], share, question.seed)].tolist())
         train = [table.take(np.flatnonzero(np.isin(table.who, sorted(kept)))) for table in train]
+    if calm is not None:
+        train = [joined([table, calm[line]]) for line, table in zip(recipe.lines, train, strict=True)]
     with TemporaryDirectory() as folder:
         found = fit(train, recipe, question.seed, [question.output])
         write(Path(folder), found.arrays, {"name": f"without {fold.name}", "version": "0", "encoder": "as measured"})

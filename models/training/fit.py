@@ -29,6 +29,8 @@ SIDES: Mapping[Output, tuple[frozenset[str], frozenset[str] | None]] = {
 """Emotions for and against each output; None: all others. What is on neither side is not learnt from."""
 
 
+STRONG = AROUSED | {"disgust"}
+"""Feelings that a voice shows plainly. Those an output is not about may weigh less than calm speech."""
 RARE = 0.1
 """Share of a call's speech that is taken to be aroused, or tense, before anything was heard. They are learnt against
 calm clips alone, of which the corpora have fewer; unless that is set right (King and Zeng 2001), a voice that is as it
@@ -70,28 +72,32 @@ def fit(tables: Sequence[Table], recipe: Recipe, seed: int, outputs: Sequence[Ou
         for output in OUTPUTS:
             found = Linear(np.zeros(inputs[speed].shape[1]), 0.0)
             if output in outputs:
-                found, told = calibrated(labels, inputs[speed], output, recipe.penalty(speed), seed)
+                found, told = calibrated(labels, inputs[speed], output, recipe, speed, seed)
                 held_out[f"{speed}.{output}"] = told
             _put(arrays, found, people, recipe.encoder_unit, output, speed)
     return Fitted(arrays, held_out)
 
 
-def calibrated(table: Table, steps: Matrix, output: Output, c: float, seed: int) -> tuple[Linear, dict[str, float]]:
+def calibrated(
+    table: Table, steps: Matrix, output: Output, recipe: Recipe, speed: Speed, seed: int
+) -> tuple[Linear, dict[str, float]]:
     """Weights learnt on every row, and a slope and an offset learnt on rows that other weights had not seen.
 
-    For the latter each corpus is left out in turn, or groups of speakers where there is one corpus only (Platt 1999).
+    For the latter each corpus is left out in turn, or groups of speakers where there is one corpus only (Platt 1999);
+    calm speech, a corpus without the other side, is always learnt from and never calibrated on.
     """
     rows, positive = _examples(table, output)
     steps, table = steps[rows], table.take(rows)
+    weights, c = _weights(table, positive, recipe), recipe.penalty(speed)
     unseen = np.full(len(table), np.nan)
-    for fold in inner(table, seed):
+    for fold in inner(table.take(_of_both_sides(table, positive)), seed):
         train, test = fold.train(table), fold.test(table)
         if _both(positive[train]):
-            unseen[test] = _regression(steps[train], positive[train], table.corpus[train], c)(steps[test])
-    whole = _regression(steps, positive, table.corpus, c)
+            unseen[test] = _regression(steps[train], positive[train], weights[train], c)(steps[test])
+    whole = _regression(steps, positive, weights, c)
     known = np.isfinite(unseen)
     unseen, positive = unseen[known], positive[known]
-    scale = _regression(unseen[:, None], positive, table.corpus[known], FREE)
+    scale = _regression(unseen[:, None], positive, balanced(table.corpus[known]), FREE)
     values = 1 / (1 + np.exp(-scale(unseen[:, None])))
     told = {"auc": metrics.auc(unseen, positive), "ece": metrics.calibration_error(values, positive)}
     offset = scale.bias + (_rarer(positive, table.corpus[known]) if SIDES[output][1] else 0.0)
@@ -114,16 +120,29 @@ def _examples(table: Table, output: Output) -> tuple[Index, Flags]:
     return rows, positive[rows]
 
 
+def _of_both_sides(table: Table, positive: Flags) -> Index:
+    """The rows of corpora that have examples of both sides."""
+    both = [corpus for corpus in sorted(set(table.corpus.tolist())) if _both(positive[table.corpus == corpus])]
+    return np.flatnonzero(np.isin(table.corpus, both))
+
+
 def _both(positive: Flags) -> bool:
     return bool(positive.any() and not positive.all())
 
 
-def _regression(steps: Matrix, positive: Flags, corpus: Names, c: float) -> Linear:
-    """Every corpus counts alike."""
+def _weights(table: Table, positive: Flags, recipe: Recipe) -> Matrix:
+    """Of each row, 1 on average: every corpus counts alike, but for what the recipe says."""
+    weights = balanced(table.corpus)
+    weights[~positive & np.isin(table.emotion, sorted(STRONG))] *= recipe.others
+    weights[np.array([clip.piece is not None for clip in table.clips])] *= recipe.calm
+    return np.asarray(weights / weights.mean(), np.float64)
+
+
+def _regression(steps: Matrix, positive: Flags, weights: Matrix, c: float) -> Linear:
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped,unused-ignore]
 
     found = LogisticRegression(C=c, solver="newton-cholesky", max_iter=100, tol=1e-5)
-    found.fit(steps, positive, balanced(corpus))
+    found.fit(steps, positive, weights)
     return Linear(found.coef_[0].astype(np.float64), float(found.intercept_[0]))
 
 

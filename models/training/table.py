@@ -80,11 +80,11 @@ class Collector:
 
     def _of(self, clip: Clip, line: str) -> tuple[Row, Row, Row]:
         """What was measured of a clip: features (none if too little is said), pooled encoder output, seconds."""
-        measures = {f"{clip.digest}/{self.lines.key(line)}/{m.key}": m for m in (self.voice, self.encoder, _Length())}
+        measures = {f"{clip.key}/{self.lines.key(line)}/{m.key}": m for m in (self.voice, self.encoder, _Length())}
         rows = {key: row for key in measures if (row := self.cache.get(key)) is not None}
         missing = [key for key in measures if key not in rows]
         if missing:
-            samples = self.lines.send(line, audio.load(clip.file), clip.digest)
+            samples = self.lines.send(line, audio.load(clip.file, clip.piece), clip.key)
             for key in missing:
                 rows[key] = measures[key](samples)
                 self.cache.put(key, rows[key])

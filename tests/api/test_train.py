@@ -82,6 +82,18 @@ def test_a_set_is_trained_and_can_be_loaded(call, tmp_path):
     assert str(tmp_path) not in (tmp_path / "ours" / "model.json").read_text()
 
 
+def test_calm_speech_is_learnt_from_too(call, corpora, tmp_path):
+    calm = corpora[0].with_name("calm.csv")
+    calm.write_text("path,corpus,speaker\n" + "".join(f"two-{n}-1.wav,read,{n}\n" for n in range(3)))
+    code, out, err = call("train", "--out", "calmer", "--line", "mulaw", "--calm", str(calm))
+    assert (code, err) == (0, "")
+    about = AffectModel.load(tmp_path / "calmer").about
+    assert about["trained_on"]["read"] == {"clips": 3, "speakers": 3, "anger": 0}
+    code, out, _ = call("evaluate", "--scorer", "train", "--json", "--calm", str(calm))
+    assert code == 0
+    assert set(json.loads(out)["speeds"]["fast"]["corpora"]) == {"one", "two"}
+
+
 def test_the_same_seed_gives_the_same_weights(call, tmp_path):
     for name in ("a", "b"):
         assert call("train", "--out", name, "--line", "mulaw", "--seed", "3")[0] == 0

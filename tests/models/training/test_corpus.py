@@ -1,8 +1,11 @@
 """Tables of clips: what is read, and what is refused with the line that is wrong."""
 
+import numpy as np
 import pytest
+import soundfile
 
-from models.training.corpus import check_enough, read
+from models.training import audio
+from models.training.corpus import calm, check_enough, read
 from models.training.errors import TrainingError
 
 HEAD = "path,corpus,speaker,sex,emotion"
@@ -82,3 +85,27 @@ def test_what_is_no_table_is_told(tmp_path):
 def test_nothing_can_be_learnt_from_one_side_or_one_speaker(rows, said, table):
     with pytest.raises(TrainingError, match=said):
         check_enough(read([table(*rows)]), {"anger"})
+
+
+def test_calm_speech_needs_no_label_and_comes_in_pieces_of_three_seconds(tmp_path):
+    ramp = np.linspace(-0.5, 0.5, round(7.5 * audio.RATE))
+    soundfile.write(tmp_path / "long.wav", ramp, audio.RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "short.wav", ramp[: audio.RATE], audio.RATE)
+    table = tmp_path / "calm.csv"
+    table.write_text("path,corpus,speaker,text\nlong.wav,read,1,hello\nshort.wav,read,2,\n")
+    found = calm([table, table])
+    assert [(clip.file.name, clip.piece, clip.emotion) for clip in found] == [
+        ("long.wav", 0, "neutral"),
+        ("long.wav", 1, "neutral"),
+        ("short.wav", 0, "neutral"),
+    ]
+    assert len({clip.key for clip in found}) == 3
+    assert len(audio.load(found[2].file, 0)) == audio.RATE
+    np.testing.assert_allclose(audio.load(found[1].file, 1), ramp[audio.PIECE : 2 * audio.PIECE], atol=1e-6)
+
+
+def test_calm_speech_without_a_speaker_or_a_sound_is_refused(table, tmp_path):
+    with pytest.raises(TrainingError, match="no column speaker; a table has path, corpus, speaker"):
+        calm([table("a.wav,x", head="path,corpus")])
+    with pytest.raises(TrainingError, match=r"a\.wav: cannot be read as audio"):
+        calm([table("a.wav,x,1", head="path,corpus,speaker")])

@@ -14,6 +14,7 @@ from models.training.metrics import auc, calibration_error
 from models.training.population import departures, population
 from models.training.recipe import Recipe
 from models.training.score import nats, usual, values
+from models.training.table import Table
 from models.voice import FEATURES
 from tests.models.training.made import LOUD, spoken
 
@@ -96,6 +97,42 @@ def _both(one, two):
     return joined([one, two])
 
 
+def still(speakers: int, seed: int = 5) -> Table:
+    """Calm speech of voices of their own, on a line that colours all of them as anger does."""
+    table = spoken({"read": speakers}, seed=seed, said=0, heard=0)
+    table.features[:, LOUD] += 6.0
+    calm = tuple(replace(clip, emotion="neutral", piece=n) for n, clip in enumerate(table.clips))
+    return replace(table, clips=calm)
+
+
+def test_calm_speech_of_another_line_is_no_longer_taken_for_anger(tmp_path):
+    """Of voices that nobody has heard, and of which nothing is known."""
+    told = {}
+    for name, tables in {"without": [TABLE], "with": [_both(TABLE, still(30))]}.items():
+        write(tmp_path / name, fit(tables, RECIPE, 0).arrays, {"name": name, "version": "1", "encoder": "tiny.en"})
+        found = nats(AffectModel.load(tmp_path / name), still(20, seed=9), "anger", "none", seed=0)
+        told[name] = values(found["fast"]).mean()
+    assert told["with"] < told["without"] - 0.25
+
+
+def test_calm_speech_changes_nothing_in_what_a_value_means():
+    """It is learnt from, and values are calibrated on labelled clips as before."""
+    for tables in ([TABLE], [_both(TABLE, still(30))]):
+        told = fit(tables, RECIPE, 0, ["anger"]).held_out["fast.anger"]
+        assert told["ece"] < 0.05
+
+
+def test_what_weighs_less_moves_less():
+    """Joy here sounds as anger does; where it hardly counts, what it sounds like is anger."""
+    happy = np.flatnonzero(TABLE.emotion == "happy")
+    alike = replace(TABLE, features=TABLE.features.copy())
+    alike.features[happy, LOUD] += 2.5
+    weigh, hardly = (
+        fit([alike], replace(RECIPE, others=share), 0, ["anger"]).arrays["fast.anger"] for share in (1, 0.1)
+    )
+    assert hardly[LOUD] > 1.3 * weigh[LOUD]
+
+
 def test_nan_is_no_evidence():
     gaps = replace(TABLE, features=TABLE.features.copy())
     gaps.features[::2, 3] = np.nan
@@ -105,7 +142,7 @@ def test_nan_is_no_evidence():
 def test_one_side_alone_is_refused():
     angry = TABLE.take(np.flatnonzero(TABLE.emotion == "anger"))
     with pytest.raises(TrainingError, match="tension needs clips of both sides: anger, fear"):
-        calibrated(angry, np.zeros((len(angry), 2)), "tension", 1.0, 0)
+        calibrated(angry, np.zeros((len(angry), 2)), "tension", RECIPE, "fast", 0)
 
 
 def test_a_baseline_is_asked_for_no_label():
