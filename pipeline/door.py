@@ -134,13 +134,28 @@ class Door:
         self._level()
         return self._drain()
 
-    def lose(self, counts: tuple[int, ...], reason: Reason) -> list[Frame | Loss]:
-        """Say how many of the next source samples of each channel will never come."""
+    def stalled(self, channel: Channel) -> bool:
+        """Whether the channel has fallen behind by more than the bound: what comes is placed by its arrival."""
+        return self._track(channel).stalled
+
+    def lose(self, counts: tuple[int, ...], reason: Reason, *, more: bool = False) -> list[Frame | Loss]:
+        """Say how many of the next source samples of each channel will never come.
+
+        more: what follows is likely lost as well; all of it is reported as one, when audio comes.
+        """
         self._check_open()
         for track, count in zip(self._tracks, counts, strict=True):
-            track.lose(count, reason)
+            if count:
+                track.lose(count, reason, more=more)
         self._level()
         return self._drain()
+
+    def mark(self) -> list[Frame | Loss]:
+        """Report the gaps that are open as far as they go now; what follows of them is reported as others."""
+        self._check_open()
+        for track in self._tracks:
+            track.mark()
+        return self._drain() + self._reported()
 
     def finish(self) -> list[Frame | Loss]:
         """The rest: what the resamplers hold, the last frame padded with zeros, the losses still open."""
@@ -151,7 +166,13 @@ class Door:
         total = -(-self._end // TICK) * TICK
         for track in self._tracks:
             track.end(self._end, total)
-        return [*self._drain(), *self._losses]
+        return self._drain() + self._reported()
+
+    def _reported(self) -> list[Frame | Loss]:
+        """The losses for which no further frame has to come."""
+        losses: list[Frame | Loss] = [*self._losses]
+        self._losses.clear()
+        return losses
 
     def _check_open(self) -> None:
         if self._end is not None:
@@ -280,10 +301,18 @@ class _Track:
             self._gap = self._gap or (self.head, reason)
             self._zeros(to)
 
-    def lose(self, count: int, reason: Reason) -> None:
-        """Zeros for what is known to be gone; reported at once, together with a gap that was open."""
+    def lose(self, count: int, reason: Reason, *, more: bool = False) -> None:
+        """Zeros for what is known to be gone; reported at once, together with a gap that was open, or with ``more``."""
         self.release()  # first: the loss begins behind what is held
         self.fill(self.head + count, reason)
+        if self.seen is not None:
+            self.seen += count / self.rate  # its time has passed
+        if not more:
+            self._settle(self.reach)
+
+    def mark(self) -> None:
+        """Report a gap that is open up to here."""
+        self.release()
         self._settle(self.reach)
 
     def release(self) -> None:

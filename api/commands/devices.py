@@ -7,11 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from api.commands.console import note, out
-from pipeline.sources import microphone
+from pipeline.sources import line
 
 
 def run(*, as_json: bool) -> int:
-    found = microphone.devices()
+    found = line.devices()
     if as_json:
         print(json.dumps([asdict(device) for device in found]))
         return 0

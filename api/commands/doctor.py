@@ -125,10 +125,10 @@ def _scorer(config: Config) -> Finding:
 
 
 def _sound(config: Config) -> Finding:
-    from pipeline.sources import microphone
+    from pipeline.sources import line
 
     try:
-        found = microphone.devices()
+        found = line.devices()
     except CalmlineError as error:
         return Finding("sound input", "warn", "PortAudio is missing; only `calmline listen` needs it", str(error))
     if not found:

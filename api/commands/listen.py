@@ -44,7 +44,7 @@ def run(config: Config, wanted: Wanted) -> int:
     if wanted.page:
         check_exposure(server)
         check_tls(server)
-    microphone = Microphone(wanted.device, wanted.loopback, agent_channel=wanted.agent_channel)
+    microphone = Microphone(wanted.device, wanted.loopback, agent_channel=wanted.agent_channel, say=note)
     with reserve(server.host, server.port) if wanted.page else nullcontext() as listener:
         say_policy(config)
         engines = load_engines(config)

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import BadInput
-
 HOLD_S = 2.0
 """Seconds of audio held for each device."""
 
@@ -21,11 +19,12 @@ HOLD_S = 2.0
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """device: which of the devices, from 0. pcm: int16 (n, channels). elapsed: seconds on the host's steady clock
-    at which the last sample was there."""
+    at which the last sample was there. missed: samples that the sound card lost right before it."""
 
     device: int
     pcm: NDArray[np.int16]
     elapsed: float
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,38 +45,34 @@ class Spool:
         self._lost = [0] * len(rates)
         self._changed = Condition()
         self._ended = False
-        self._fault = ""
 
-    def put(self, device: int, pcm: NDArray[Any], elapsed: float) -> None:
+    @property
+    def over(self) -> bool:
+        """It has ended and is empty."""
+        with self._changed:
+            return self._ended and not self._blocks
+
+    def put(self, device: int, pcm: NDArray[Any], elapsed: float, missed: int = 0) -> None:
         """Queue a copy; the caller's buffer belongs to the sound card."""
         with self._changed:
             if self._ended:
                 return
-            self._blocks.append(Block(device, pcm.copy(), elapsed))
+            self._blocks.append(Block(device, pcm.copy(), elapsed, missed))
             self._held[device] += len(pcm)
             while self._held[device] > HOLD_S * self._rates[device]:
                 self._drop(device)
             self._changed.notify()
 
     def take(self, timeout: float) -> Taken | None:
-        """The next block; None once the spool has ended and is empty.
-
-        Raises BadInput when a device failed, or gave nothing for ``timeout`` seconds.
-        """
+        """The next block; None when none came for ``timeout`` seconds, and once the spool is over."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._blocks or self._ended, timeout):
-                raise BadInput(f"the sound device gave no audio for {timeout:g} s; check that it is connected")
-            if self._blocks:
-                return self._pop()
-            if self._fault:
-                raise BadInput(self._fault)
-            return None
+            self._changed.wait_for(lambda: self._blocks or self._ended, timeout)
+            return self._pop() if self._blocks else None
 
-    def end(self, fault: str = "") -> None:
-        """Accept nothing more. fault: why, in a line, when nobody asked for it. The first end counts."""
+    def end(self) -> None:
+        """Accept nothing more."""
         with self._changed:
-            if not self._ended:
-                self._ended, self._fault = True, fault
+            self._ended = True
             self._changed.notify()
 
     def _pop(self) -> Taken:
@@ -90,4 +85,4 @@ class Spool:
         oldest = next(block for block in self._blocks if block.device == device)
         self._blocks.remove(oldest)
         self._held[device] -= len(oldest.pcm)
-        self._lost[device] += len(oldest.pcm)
+        self._lost[device] += len(oldest.pcm) + oldest.missed

@@ -20,8 +20,8 @@ from pipeline.graph import build
 from pipeline.journal import EVENT, encode
 from pipeline.session import CallInfo, Entry
 from pipeline.settings import Settings
-from pipeline.sources import microphone
-from pipeline.sources.microphone import Device
+from pipeline.sources import line
+from pipeline.sources.line import Device
 from tests.fakes import FakeTranscriber, fake_engines
 
 
@@ -208,7 +208,7 @@ def test_a_damaged_line_is_named(archive, capsys):
 
 
 def test_devices_are_listed(monkeypatch, capsys):
-    monkeypatch.setattr(microphone, "devices", lambda: [Device(3, "USB [headset]", 2, 48_000, True)])
+    monkeypatch.setattr(line, "devices", lambda: [Device(3, "USB [headset]", 2, 48_000, True)])
     assert run(["devices"]) == 0
     assert "USB [headset]" in capsys.readouterr().out
     assert run(["devices", "--json"]) == 0

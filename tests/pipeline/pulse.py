@@ -61,6 +61,13 @@ def server_pid(env: dict[str, str]) -> int:
     return int((Path(env["XDG_RUNTIME_DIR"]) / "pulse" / "pid").read_text())
 
 
+@contextmanager
+def again(env: dict[str, str], *names: str, rate: int = 16_000) -> Iterator[None]:
+    """The same server once more, after it was ended: its devices are back."""
+    with _server(env, names or ("call",), rate):
+        yield
+
+
 def _environment(folder: Path, sinks: tuple[str, ...]) -> dict[str, str]:
     runtime = folder / "run"
     runtime.mkdir(mode=0o700)
