@@ -29,14 +29,16 @@ class May(StrEnum):
     """Look after a live call."""
     BRING = auto()
     """Open a door, upload a recording."""
+    BRING_OWN = auto()
+    """Open the plain door for a call of one's own: an agent's browser shares microphone and softphone."""
     MEASURE = auto()
     """Read the metrics."""
 
 
 TABLE: dict[Role, frozenset[May]] = {
     Role.SUPERVISOR: frozenset(May),
-    Role.AGENT: frozenset({May.SEE, May.ANSWER}),
-    Role.DOOR: frozenset({May.BRING}),
+    Role.AGENT: frozenset({May.SEE, May.ANSWER, May.BRING_OWN}),
+    Role.DOOR: frozenset({May.BRING, May.BRING_OWN}),
 }
 
 
@@ -59,6 +61,10 @@ class Who:
                 return agent_id == self.name
             case Role.DOOR:
                 return False
+
+    def brings(self, agent_id: str) -> bool:
+        """Whether they may bring a call of this agent in."""
+        return self.role is not Role.AGENT or agent_id == self.name
 
     @property
     def only_agent(self) -> str | None:

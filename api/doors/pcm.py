@@ -30,7 +30,8 @@ from api.doors.contacts import Contact, Visit
 from api.doors.limits import Refused, Room
 from api.doors.pcm_messages import Ended, Later, Marked, Position, Resume, Resumed, Start, Started, Stop, first, later
 from api.metrics import Metrics
-from api.routes.deps import Bringer, TheDesk
+from api.policy import Role, Who
+from api.routes.deps import OwnBringer, TheDesk
 from api.sockets import until_one_ends
 from pipeline.channel import TWO_CHANNEL
 from pipeline.door import Door
@@ -136,7 +137,7 @@ class Intake:
 
 
 @router.websocket("/doors/pcm")
-async def pcm(socket: WebSocket, desk: TheDesk, who: Bringer, seat: Room) -> None:
+async def pcm(socket: WebSocket, desk: TheDesk, who: OwnBringer, seat: Room) -> None:
     """A call, or a further connection of one. A sender that does not come back ends its call; what came is kept."""
     await socket.accept()
     contact = Contact(Visit(socket, desk.guard(), seat), who)
@@ -146,7 +147,7 @@ async def pcm(socket: WebSocket, desk: TheDesk, who: Bringer, seat: Room) -> Non
             contact.visit.position = said.position
             await desk.contacts.find(said.call_id, who, said.token).lend(contact.visit)
         else:
-            await _call(contact, desk, said)
+            await _call(contact, desk, _own(said, who))
     except WebSocketDisconnect:
         return
     except Refused as error:
@@ -170,6 +171,20 @@ async def _first(socket: WebSocket) -> Start | Resume:
     if message.get("text") is None:
         raise BadInput('the first frame must be text: {"type":"start",...}')
     return first(message["text"])
+
+
+def _own(start: Start, who: Who) -> Start:
+    """An agent brings own calls, need not say whose they are, and names none: ids tell of others' calls.
+
+    Raises BadInput.
+    """
+    if who.role is Role.AGENT:
+        start = start.model_copy(update={"agent_id": start.agent_id or who.name})
+        if start.call_id:
+            raise BadInput("an agent's call is given its id; leave call_id out")
+    if not who.brings(start.agent_id):
+        raise BadInput(f"agent {who.name!r} brings own calls only; leave agent_id out")
+    return start
 
 
 async def _call(contact: Contact, desk: Desk, start: Start) -> None:

@@ -29,6 +29,7 @@ Claimer = Annotated[Who, Depends(require(May.CLAIM))]
 Deleter = Annotated[Who, Depends(require(May.DELETE))]
 Mender = Annotated[Who, Depends(require(May.MEND))]
 Bringer = Annotated[Who, Depends(require(May.BRING))]
+OwnBringer = Annotated[Who, Depends(require(May.BRING_OWN))]
 Judge = Annotated[Who, Depends(require(May.JUDGE))]
 Measurer = Annotated[Who, Depends(require(May.MEASURE))]
 

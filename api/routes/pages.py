@@ -16,6 +16,7 @@ router = APIRouter(include_in_schema=False)
 PAGES: dict[str, May] = {
     "overlay": May.SEE,
     "wall": May.CLAIM,
+    "capture": May.BRING_OWN,
 }
 """Each page by its name, which is its address and its file in ``api/static``, and what its readers must be allowed."""
 

@@ -109,12 +109,20 @@ def test_without_tokens_everybody_local_is_a_supervisor(configured: Callable[...
     ("who", "may"),
     [
         (Who(Role.SUPERVISOR, "sue"), set(May)),
-        (Who(Role.AGENT, "bob"), {May.SEE, May.ANSWER}),
-        (Who(Role.DOOR, "pbx"), {May.BRING}),
+        (Who(Role.AGENT, "bob"), {May.SEE, May.ANSWER, May.BRING_OWN}),
+        (Who(Role.DOOR, "pbx"), {May.BRING, May.BRING_OWN}),
     ],
 )
 def test_the_table(who: Who, may: set[May]) -> None:
     assert {what for what in May if who.may(what)} == may
+
+
+def test_whose_calls_one_brings() -> None:
+    assert Who(Role.AGENT, "bob").brings("bob")
+    assert not Who(Role.AGENT, "bob").brings("amy")
+    assert not Who(Role.AGENT, "bob").brings("")
+    assert Who(Role.DOOR, "pbx").brings("amy")
+    assert Who(Role.SUPERVISOR, "sue").brings("")
 
 
 def test_whose_calls_one_sees() -> None:
@@ -187,12 +195,39 @@ def test_an_agent_brings_measures_and_deletes_nothing(client: TestClient, method
     assert client.request(method, path, headers=bearer("bob-token")).status_code == 403
 
 
+START = {"type": "start", "rate": 16000, "format": "s16le", "channels": ["agent", "customer"]}
+
+
+def test_an_agent_brings_own_calls(client: TestClient) -> None:
+    with client.websocket_connect("/doors/pcm", headers=bearer("bob-token")) as socket:
+        socket.send_json(START)
+        call_id = socket.receive_json()["call_id"]
+        assert client.get(f"/calls/{call_id}", headers=bearer("bob-token")).json()["agent_id"] == "bob"
+        socket.send_json({"type": "stop"})
+        assert socket.receive_json()["type"] == "ended"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"), [({"agent_id": "amy"}, "own calls only"), ({"call_id": "amy-1"}, "leave call_id out")]
+)
+def test_an_agent_brings_no_call_of_another_and_names_none(
+    stored: TestClient, wrong: dict[str, str], words: str
+) -> None:
+    with stored.websocket_connect("/doors/pcm", headers=bearer("bob-token")) as socket:
+        socket.send_json(START | wrong)
+        assert words in socket.receive_json()["message"]
+        with pytest.raises(WebSocketDisconnect) as end:
+            socket.receive_json()
+        assert end.value.code == 1008
+    assert stored.get("/calls", headers=bearer("s-token")).json()["total"] == 2
+
+
 @pytest.mark.parametrize(
     ("token", "path"),
     [
         ("door-token", "/live/bob-1"),
         ("door-token", "/live/agent/bob"),
-        ("bob-token", "/doors/pcm"),
+        ("bob-token", "/doors/chat"),
         ("amy-token", "/live/agent/bob"),
         ("amy-token", "/live/bob-1"),
         ("s-token", "/live/none"),

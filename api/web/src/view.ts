@@ -25,6 +25,7 @@ export type Frame =
   | { type: 'view'; view: View }
   | { type: 'draft'; draft: Draft }
   | ({ type: 'words_behind' } & Behind)
+  | { type: 'line'; lost: boolean }
 
 /** What the agent can say of advice: noted, or wrong. */
 export type Answer = 'ack' | 'dismiss'

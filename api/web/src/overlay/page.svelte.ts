@@ -16,7 +16,7 @@ const AHEAD_MS = 3_000
 const DEAF_MS = 4_000
 
 /** Why nobody listens to a call that goes on. */
-export type Deaf = 'lost' | 'silent' | 'paused'
+export type Deaf = 'lost' | 'line' | 'silent' | 'paused'
 
 export class Page {
   link = $state<Link>('connecting')
@@ -31,6 +31,8 @@ export class Page {
   now = $state(0)
 
   #stalled = $state(false)
+  /** The phone system's connection, not the page's. */
+  #lineLost = $state(false)
   #heard = $state(false)
   #failures = 0
   #lostTimer: number | undefined
@@ -60,6 +62,7 @@ export class Page {
   get deaf(): Deaf | null {
     if (this.view?.state !== 'live') return null
     if (this.view.regions.some((region) => region.kind === 'pause' && region.open)) return 'paused'
+    if (this.#lineLost && this.current) return 'line'
     if (!this.#stalled) return null
     return this.current ? 'silent' : 'lost'
   }
@@ -117,6 +120,7 @@ export class Page {
     if (frame.type === 'view') this.#show(frame.view)
     else if (frame.type === 'draft') this.drafts = withDraft(this.drafts, frame.draft)
     else if (frame.type === 'words_behind') this.behind = frame.drafts ? null : frame
+    else if (frame.type === 'line') this.#lineLost = frame.lost
     else if (frame.type === 'idle') this.#rest()
   }
 
@@ -128,6 +132,7 @@ export class Page {
   #show(view: View): void {
     const sameCall = this.view?.call_id === view.call_id
     this.drafts = sameCall ? stillRunning(this.drafts, view) : []
+    this.#lineLost = sameCall && this.#lineLost
     if (!sameCall || view.now_ms > (this.view?.now_ms ?? 0)) this.#frameAt = performance.now()
     this.#stalled = performance.now() - this.#frameAt > DEAF_MS
     this.view = view
