@@ -109,8 +109,11 @@ class Desk:
 
     async def start(self) -> None:
         """Bring the store up to what is on disk."""
+        broken_off = await self._in_writer(self.store.unfinished)
         count = await self._in_writer(partial(self.store.settle, self.archive))
-        await self.outlets.start()
+        if await self.outlets.start():
+            for call_id in broken_off:
+                await self._tell_broken_off(call_id)
         self.ready = True
         _log.info("ready", policy=self.settings.policy.name, projected=count)
 
@@ -326,6 +329,13 @@ class Desk:
         await self._tell_end(await asyncio.to_thread(lambda: read_header(folder.journal).call))
         self.hub.shut(call_id)
         _log.info("recording analysed", call_id=call_id)
+
+    async def _tell_broken_off(self, call_id: str) -> None:
+        """The last process was killed over a call: tell its end, for nobody else will."""
+        with suppress(BadInput, NotFound):  # deleted meanwhile, or without a header
+            await self._tell_end(
+                await asyncio.to_thread(lambda: read_header(self.archive.folder(call_id).journal).call)
+            )
 
     async def _tell_end(self, info: CallInfo) -> None:
         """Tell other programs, with what the list has of it; without that where it cannot be read."""

@@ -76,6 +76,13 @@ class Store:
         self.stale = False
         return self._project_all(archive, list(archive.ids()))
 
+    def unfinished(self) -> list[str]:
+        """Calls that were in progress when the last process went; before ``settle``."""
+        if self.stale:
+            return []
+        with Session(self._engine) as session:
+            return list(session.scalars(select(CallRow.id).where(CallRow.state.in_(("live", "analysing")))))
+
     def settle(self, archive: Archive) -> int:
         """Before any call is in progress: whatever the last process left unsaid. Returns the calls read."""
         if self.stale:

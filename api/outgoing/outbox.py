@@ -62,6 +62,11 @@ class Outbox:
         self._owner = FileLock(calls / FOLDER / "owner.lock", thread_local=False)  # taken in a thread
         self._next = 1
 
+    @property
+    def owned(self) -> bool:
+        """Whether this process takes over what an earlier one left."""
+        return bool(self._owner.is_locked)
+
     def open(self) -> list[Letter]:
         """Make the folder; returns what an earlier process left, oldest first, unless another process has it."""
         self._waiting.mkdir(parents=True, exist_ok=True)

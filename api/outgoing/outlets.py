@@ -42,13 +42,14 @@ class Outlets:
         self._source = config.webhooks.source
         self.webhooks = _webhooks(config, metrics) if config.webhooks.url else None
 
-    async def start(self) -> None:
-        """Send what the last process could not. Raises StorageFault."""
-        if self.webhooks is not None:
-            try:
-                await self.webhooks.start()
-            except OSError as error:
-                raise StorageFault(f"cannot keep webhooks: {error.filename}: {error.strerror or error}") from error
+    async def start(self) -> bool:
+        """Send what the last process could not. Whether the ends of its calls are ours to tell. Raises StorageFault."""
+        if self.webhooks is None:
+            return False
+        try:
+            return await self.webhooks.start()
+        except OSError as error:
+            raise StorageFault(f"cannot keep webhooks: {error.filename}: {error.strerror or error}") from error
 
     async def stop(self) -> None:
         if self.webhooks is not None:

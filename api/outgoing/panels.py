@@ -59,9 +59,9 @@ class Panels:
         page = Page(self._queue_bytes)
         self._pages[page] = wish
         try:
-            for each in [each for each in self._open.values() if wish.takes(each.call)]:
-                for message in each.told:
-                    self._put(page, message)
+            missed = [message for each in self._open.values() if wish.takes(each.call) for message in each.told]
+            for message in missed:  # kept anyway, so that they need no room of the panel's own
+                yield message.body
             while (waited := await page.take()) is not None:
                 yield waited[1]
         finally:

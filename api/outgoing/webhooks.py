@@ -76,10 +76,11 @@ class Webhooks:
         """Events not yet delivered."""
         return sum(map(len, self._queues.values()))
 
-    async def start(self) -> None:
-        """Take over what an earlier process left. Raises OSError when there is no place for it."""
+    async def start(self) -> bool:
+        """Take over what an earlier process left; False when another one does. Raises OSError when it has no place."""
         for each in await asyncio.to_thread(self._outbox.open):
             self._enqueue(each)
+        return self._outbox.owned
 
     def send(self, message: Message) -> None:
         """Deliver it after the earlier ones of its call; it is on disk when this returns."""

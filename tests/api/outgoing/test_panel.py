@@ -177,6 +177,20 @@ async def test_a_panel_that_does_not_read_is_dropped_and_the_others_are_not() ->
 
 
 @pytest.mark.anyio
+async def test_what_a_panel_missed_may_be_more_than_what_may_wait_for_it() -> None:
+    panels = Panels(2_000)
+    for n in range(100):
+        panels.tell(info("a"), news("a", n))
+    late = panels.follow(Wish())
+    for n in range(100):
+        assert await anext(late) == panels._open["a"].told[n].body
+        if n == 50:
+            panels.tell(info("b"), news("b", 1))
+    assert await anext(late) == panels._open["b"].told[0].body, "what comes meanwhile comes behind it, once"
+    await late.aclose()
+
+
+@pytest.mark.anyio
 async def test_of_a_long_call_the_start_and_the_last_messages_are_kept() -> None:
     panels = Panels(10**9)
     for n in range(3 * KEPT):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
@@ -16,7 +16,9 @@ from standardwebhooks.webhooks import Webhook
 from api.cli import run
 from api.config import Config, Webhooks
 from api.outgoing.outbox import DeadLetters, letter
+from api.store import Store
 from pipeline import graph
+from pipeline.journal import CallFolder
 from pipeline.session import Session
 from tests.api.conftest import Served, calling, follow, say, stop, upload, wav
 from tests.api.outgoing.post import SECRET, news
@@ -147,6 +149,25 @@ def test_what_was_not_delivered_is_sent_by_the_next_server(
     receiver.status = 204
     with serve(config=told) as server:
         assert [receiver.next()["id"], receiver.next()["id"]] == ["c1/1", "c1/ended"]
+
+
+def test_the_end_of_a_call_whose_server_was_killed_is_told_by_the_next_one(
+    serve: Serve, told: Config, receiver: Receiver
+) -> None:
+    with serve(config=told) as server, calling(server) as socket:
+        socket.send(CALL.tobytes())
+        stop(socket)
+        ended = [receiver.next(), receiver.next()][1]
+    journal = told.calls_folder / "c1" / "journal.jsonl"
+    journal.write_text("\n".join(journal.read_text().splitlines()[:4]) + "\n")
+    with closing(Store(Store.beside(told.calls_folder))) as store:  # as the killed one left them
+        store.project(CallFolder(journal.parent), "live")
+    with serve(config=told):
+        again = receiver.next()
+    assert (again["id"], again["data"]["state"]) == (ended["id"], "interrupted")
+    with serve(config=told):
+        pass
+    assert receiver.got.empty(), "and by no other"
 
 
 def test_the_folder_of_webhooks_is_no_call(serve: Serve, told: Config, receiver: Receiver) -> None:
