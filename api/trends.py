@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from api.rows import AlertRow, CallRow, CueRow, PracticeRow
 from api.search import Sought, conditions
+from pipeline.playbook import load_playbook
 
 FEWEST = 3
 """Agents that must have had calls in a week before its sums are shown to others: of two, each knows the other's."""
@@ -62,10 +63,15 @@ def trends(session: Session, sought: Sought, by: By, *, own: bool, full_text: bo
         grouped[begins(row.started, by)].append(row)
     buckets = {begin: _sums(begin, rows, own=own) for begin, rows in sorted(grouped.items())}
     shown = {begin: bucket for begin, bucket in buckets.items() if not bucket.withheld}
-    _add_alerts(session, shown, asked, by)
+    _add_alerts(session, shown, asked if own else [*asked, AlertRow.kind.not_in(_private_kinds())], by)
     _add_cues(session, shown, asked, by)
     _add_practices(session, shown, asked, by, own=own)
     return list(buckets.values())
+
+
+def _private_kinds() -> list[str]:
+    """Alerts about the agent's own feelings."""
+    return [advice.kind for advice in load_playbook().advice if advice.practice in PRIVATE]
 
 
 def begins(started: str, by: By) -> date:

@@ -9,7 +9,7 @@ from api.app import PARTS
 from api.routes import pages
 
 ROUTERS = [part.router for part in PARTS]
-UNTOLD = {"/", "/login", *(f"/{name}" for name in pages.PAGES)}
+UNTOLD = {"/", "/login", "/room/{}", *(f"/{name}" for name in pages.PAGES)}
 """Pages: the README and the section on credentials tell of them."""
 
 

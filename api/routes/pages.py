@@ -17,6 +17,8 @@ PAGES: dict[str, May] = {
     "overlay": May.SEE,
     "wall": May.CLAIM,
     "capture": May.BRING_OWN,
+    "room": May.SEE,
+    "trends": May.SEE,
 }
 """Each page by its name, which is its address and its file in ``api/static``, and what its readers must be allowed."""
 
@@ -62,5 +64,6 @@ def _page(name: str, may: May) -> Callable[[Request, Who], Response]:
     return page
 
 
+router.add_api_route("/room/{call_id}", _page("call", May.SEE), name="call", response_model=None)
 for _name, _may in PAGES.items():
     router.add_api_route(f"/{_name}", _page(_name, _may), name=_name, response_model=None)

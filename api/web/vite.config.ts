@@ -2,7 +2,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
 
 /** Each page is a file NAME.html here (and a name in api/routes/pages.py); the server mounts api/static at /static and serves it at /NAME. */
-const pages = ['overlay', 'wall', 'capture']
+const pages = ['overlay', 'wall', 'capture', 'room', 'call', 'trends']
 
 export default defineConfig({
   base: '/static/',

@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     for number, agent in enumerate(("bob", "amy", "kim", "bob")):
         add(opened, f"w1-{number}", agent_id=agent, started="2026-03-03T10:00:00+00:00", team="north",
             agent_interruptions=number, response_ms=500 + 100 * number, peak_anger=0.2 * number,
-            kinds=("interruption", "revised"), duration_s=900)  # fmt: skip
+            kinds=("interruption", "revised", "agent_tension"), duration_s=900)  # fmt: skip
     for number, agent in enumerate(("bob", "amy")):
         add(opened, f"w2-{number}", agent_id=agent, started="2026-03-10T10:00:00+00:00", team="north")
     with Session(opened._engine) as session, session.begin():
@@ -51,6 +51,7 @@ def test_oneself_is_told_everything(store: Store) -> None:
     first, second = store.trends(Sought(only_agent="bob"), "week", own=True)
     assert (first.calls, first.agent_interruptions, first.withheld) == (2, 3, False)
     assert first.practices == {3: (1, 1), 4: (1, 1)}
+    assert first.alerts == {"interruption": 2, "agent_tension": 2}
     assert (second.calls, second.withheld) == (1, False)
 
 

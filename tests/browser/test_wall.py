@@ -123,7 +123,7 @@ def test_a_call_is_followed_by_keyboard_until_it_is_over(stage: Stage, board: Pa
     expect(followed.get_by_test_id("curves").locator("canvas")).to_be_visible()
     expect(followed.get_by_test_id("claiming")).to_contain_text("Claimed by mara")
     stage.say({"type": "over", "call_id": "old"})
-    expect(board.get_by_test_id("over").get_by_role("link")).to_have_attribute("href", "/room?call=old")
+    expect(board.get_by_test_id("over").get_by_role("link")).to_have_attribute("href", "/room/old")
     board.keyboard.press("Escape")
     expect(followed).to_have_count(0)
     assert stage.answer() == {"type": "follow", "call_id": None}
