@@ -836,6 +836,26 @@ def cues_test(
     return cues.test(config, file, cues.Wanted(json, part, tuple(texts or ())))
 
 
+@cues_app.command("train", epilog="Example: calmline cues train tests/cues/*.tune.jsonl ours.jsonl --out ours.npz")
+def cues_train(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="LABELLED.jsonl...", help="A line each: role, text, labels, and hard: true.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.npz", help="Where the weights go; replaced if it is there.")
+    ],
+) -> int:
+    """Learn cues from labelled utterances.
+
+    Some dozens of lines a cue, and as many that only sound like it. Name the file as the setting cues.weights.
+    """
+    config = _configured(context)
+    from api.commands import cues
+
+    return cues.train(config, files, out)
+
+
 @models_app.command("list", epilog="Example: calmline models list")
 def models_list(context: typer.Context) -> int:
     """List the models that are here, and those that can be pulled."""

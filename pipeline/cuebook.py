@@ -9,8 +9,8 @@ A later file adds to a cue of the same name, or brings a new one. Every mistake 
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -18,12 +18,14 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from pipeline import learnt
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
 from pipeline.phrases import Phrase, compiled
 from pipeline.settings import Cues, Section
 
 SHIPPED = "cues/en.toml"
+SHIPPED_NAME = f"pipeline/{SHIPPED}"
 _HEADER = re.compile(r"^[ \t]*\[\[\s*cue\s*\]\]", re.MULTILINE)
 
 
@@ -71,11 +73,17 @@ class Compiled:
 
 @dataclass(frozen=True)
 class CueBook:
-    """All cues. sha256: of every file they came from."""
+    """All cues. sha256: of every file they came from.
+
+    weighed: whether the shipped cues are among them, for which labelled lines speak too. own: what was added to those,
+    a rule each with the deployment's phrases alone.
+    """
 
     rules: tuple[CueRule, ...]
     lists: dict[str, tuple[str, ...]]
     sha256: str
+    weighed: bool = False
+    own: tuple[CueRule, ...] = ()
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -85,6 +93,10 @@ class CueBook:
     def compiled(self) -> tuple[Compiled, ...]:
         """Raises BadInput, naming the cue, for a phrase that cannot be read."""
         return tuple(_compiled(rule, self.lists) for rule in self.rules)
+
+    @cached_property
+    def compiled_own(self) -> tuple[Compiled, ...]:
+        return tuple(_compiled(rule, self.lists) for rule in self.own)
 
 
 def _compiled(rule: CueRule, lists: dict[str, tuple[str, ...]]) -> Compiled:
@@ -104,12 +116,17 @@ class Source:
 
 
 def load_cues(settings: Cues = Cues()) -> CueBook:  # noqa: B008 (frozen)
-    """The shipped cues and the deployment's. Raises BadInput, naming file, line and cue."""
-    return book([shipped(), *(_source(Path(file).expanduser()) for file in settings.files)])
+    """The shipped cues and the deployment's. Raises BadInput, naming file, line and cue.
+
+    Their hash stands for the weights of labelled lines too, where these are used.
+    """
+    found = book([shipped(), *(_source(Path(file).expanduser()) for file in settings.files)])
+    weights = learnt.content(settings) if settings.meaning else b""
+    return replace(found, sha256=hashlib.sha256(found.sha256.encode() + weights).hexdigest())
 
 
 def shipped() -> Source:
-    return Source(f"pipeline/{SHIPPED}", files("pipeline").joinpath(SHIPPED).read_text(encoding="utf-8"))
+    return Source(SHIPPED_NAME, files("pipeline").joinpath(SHIPPED).read_text(encoding="utf-8"))
 
 
 def _source(path: Path) -> Source:
@@ -130,7 +147,17 @@ def book(sources: Sequence[Source]) -> CueBook:
             _add(rules, lists, entry, _Place(source, number, entry))
     _known(rules)
     digest = hashlib.sha256("\0".join(source.text for source in sources).encode()).hexdigest()
-    return CueBook(tuple(rules.values()), lists, digest)
+    weighed = any(source.name == SHIPPED_NAME for source in sources)
+    return CueBook(tuple(rules.values()), lists, digest, weighed, tuple(_own(rules, sources)))
+
+
+def _own(rules: dict[str, CueRule], sources: Sequence[Source]) -> Iterator[CueRule]:
+    """Of each cue that is written in a file of the deployment: the rule with the phrases of such files alone."""
+    phrases: dict[str, tuple[str, ...]] = {}
+    for source in sources:
+        for entry in _table(source).get("cue", []) if source.name != SHIPPED_NAME else ():
+            phrases[entry["name"]] = (*phrases.get(entry["name"], ()), *entry.get("phrases", ()))
+    return (rules[name].model_copy(update={"phrases": found}) for name, found in phrases.items())
 
 
 def _known(rules: dict[str, CueRule]) -> None:

@@ -1,4 +1,4 @@
-"""Finding cues in what one party said: by phrases, by phrases in words that sound alike, by meaning."""
+"""Finding cues in what one party said: by phrases, also in words that sound alike, and by labelled lines."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from pipeline import meaning
 from pipeline.channel import Channel
 from pipeline.cuebook import Compiled, CueBook
+from pipeline.learnt import Learnt, Weighed, load_learnt
 from pipeline.meaning import Vectors
 from pipeline.phonetic import Soundalikes, key
 from pipeline.phrases import NEGATORS, Line, Phrase, line_of, vocabulary
@@ -23,8 +24,12 @@ CLEAR = 8
 """Signs of a phonetic key from which one likeness stands without another word beside it."""
 SHORTEST = 3
 """Words of a sentence from which it has a meaning worth comparing."""
+PHRASE = 0.3
+"""What a shipped phrase adds to a cue's score: alone it is too little, so that phrases which tempt do not mislead."""
+BOUND = -0.2
+"""Score from which a cue is there. Both are the best of nine pairs on the part ``spent`` of tests/cues."""
 
-How = Literal["words", "sound", "meaning"]
+How = Literal["words", "sound", "meaning", "lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +47,48 @@ class Finder:
 
     def __init__(self, book: CueBook, settings: Cues = Cues()) -> None:  # noqa: B008 (frozen)
         self._by_role = {role: _Index([cue for cue in book.compiled if cue.rule.role is role]) for role in Channel}
+        self._own = {role: _Index([cue for cue in book.compiled_own if cue.rule.role is role]) for role in Channel}
         phrases = [phrase for rule in book.rules for phrase in rule.phrases]
         self._alike = Soundalikes(vocabulary(phrases, book.lists)) if settings.sound else None
         self._near = {role: _Near(index.cues) for role, index in self._by_role.items()} if settings.meaning else {}
+        self._learnt: dict[Channel, Learnt] = load_learnt(settings) if settings.meaning and book.weighed else {}
 
     def find(self, role: Channel, words: Sequence[str]) -> list[Found]:
-        """Each cue once at most, in the order of the book. words: of one utterance, as they were written."""
+        """Each cue once at most, in the order of the book. words: of one utterance, as they were written.
+
+        Raises EngineFault.
+        """
         said = tokens(words)
+        found = self._by_phrases(role, said)
+        if role in self._learnt:
+            found = self._weighed(said, found, self._learnt[role].weigh(said), self._stated(role, said))
+        order = self._by_role[role].order
+        return sorted(found.values(), key=lambda each: order[each.name])
+
+    def _by_phrases(self, role: Channel, said: tuple[Token, ...]) -> dict[str, Found]:
         line = line_of(said)
         found: dict[str, Match] = {}
         for match in (*self._in_words(role, line), *self._in_sounds(role, said), *self._in_meaning(role, line)):
             found.setdefault(match.cue.rule.name, match)
-        index = self._by_role[role]
-        kept = [match for match in found.values() if not _yields(match, found)]
-        return [match.found for match in sorted(kept, key=lambda match: index.order[match.cue.rule.name])]
+        return {name: match.found for name, match in found.items() if not _yields(match, found)}
+
+    def _stated(self, role: Channel, said: tuple[Token, ...]) -> frozenset[str]:
+        """Cues that a phrase of the deployment's own shows: nothing outweighs it."""
+        heard = self._alike.rewritten(said) if self._alike else None
+        lines = [line_of(each) for each in (said, heard) if each]
+        return frozenset(cue.rule.name for line in lines for cue, _, _ in self._own[role].search(line))
+
+    def _weighed(
+        self, said: Sequence[Token], phrases: dict[str, Found], scores: dict[str, Weighed], stated: frozenset[str]
+    ) -> dict[str, Found]:
+        """What phrases and labelled lines say together."""
+        found = {name: each for name, each in phrases.items() if name in stated or name not in scores}
+        for name, weighed in scores.items():
+            shown = phrases.get(name)
+            if weighed.score + PHRASE * (shown is not None) > BOUND and name not in found:
+                words = said[weighed.first].word, said[weighed.last].word
+                found[name] = shown or Found(name, *words, "lines")
+        return found
 
     def _in_words(self, role: Channel, line: Line) -> Iterator["Match"]:
         for cue, first, last in self._by_role[role].search(line):

@@ -1,4 +1,7 @@
-"""``cues check``: every cue against its own examples. ``cues test``: precision and recall on labelled utterances."""
+"""``cues check``: every cue against its own examples. ``cues test``: precision and recall on labelled utterances.
+
+``cues train``: weights from labelled utterances.
+"""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ from rich.text import Text
 
 from api.commands.console import out
 from api.config import Config
-from pipeline import labelled
+from pipeline import labelled, learning
 from pipeline.channel import Channel
 from pipeline.counts import Count
 from pipeline.cuebook import CueBook, CueRule, load_cues
@@ -66,6 +69,15 @@ def test(config: Config, file: Path, wanted: Wanted) -> int:
         out.file.write(json.dumps(_figures(result)) + "\n")
     else:
         _told(result, lines)
+    return 0
+
+
+def train(config: Config, files: Sequence[Path], to: Path) -> int:
+    """Weights from all lines of all files. Raises BadInput, EngineFault."""
+    _, book = _seeking(config, ())
+    lines = [line for file in files for line in labelled.read(file, book.names)]
+    learning.save(learning.train(lines), to)
+    out.print(Text(f"learnt from {len(lines)} utterances: {to}"), soft_wrap=True)
     return 0
 
 

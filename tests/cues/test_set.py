@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.tokens import tokens
+
 HERE = Path(__file__).parent
 CUES = {
     "customer": "complaint repeat_contact not_heard urgency threat supervisor_request profanity insult sarcasm relief"
@@ -67,3 +69,15 @@ def test_every_line_was_recognised(role: str) -> None:
     heard = read(f"{role}.recognised")
     assert [line["id"] for line in heard] == [line["id"] for line in read(role)]
     assert all(set(line) == {"id", "voice", "text"} for line in heard)
+
+
+def test_no_line_to_learn_from_is_nearly_one_of_the_held_part(role: str) -> None:
+    held = [_words(line) for line in read(role) if line["part"] == "held"]
+    for line in read(f"{role}.tune"):
+        words = _words(line)
+        assert set(line["labels"]) <= set(CUES[role].split()), line
+        assert all(len(words & other) < 0.7 * len(words | other) for other in held), line
+
+
+def _words(line: dict[str, Any]) -> frozenset[str]:
+    return frozenset(token.text for token in tokens(line["text"].split()) if not token.ends)

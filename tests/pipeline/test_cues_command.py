@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from api import cli
@@ -13,6 +14,9 @@ from api.commands import console
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
 from pipeline.labelled import Labelled, read, score
+from pipeline.learning import save
+from pipeline.learnt import load_learnt
+from pipeline.settings import Cues
 
 KNOWN = frozenset(("threat", "gratitude"))
 
@@ -106,3 +110,16 @@ def test_the_mean_is_over_what_is_labelled() -> None:
     result = score(labelled, lambda role, text: frozenset({"threat", "gratitude"}))
     assert result.macro_f1 == 1.0
     assert result.cues["gratitude"].precision == 0.0
+
+
+def test_train_writes_weights_that_the_finder_reads(printed: StringIO, tmp_path: Path) -> None:
+    file = lines(tmp_path / "set.jsonl", [said("You will hear from my lawyer.", "threat"), said("It is Tuesday.")])
+    assert cli.run(["cues", "train", file, "--out", str(tmp_path / "ours.npz")]) == 0
+    assert printed.getvalue().startswith("learnt from 2 utterances")
+    assert load_learnt(Cues(weights=str(tmp_path / "ours.npz")))[Channel.CUSTOMER].names == ("threat",)
+
+
+def test_train_says_where_it_cannot_write(tmp_path: Path) -> None:
+    learnt = {"format": np.array(1)}
+    with pytest.raises(BadInput, match=r"missing/ours\.npz: cannot be written: No such file"):
+        save(learnt, tmp_path / "missing" / "ours.npz")
