@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import math
-import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from api.config import Config
@@ -29,7 +28,7 @@ from benchmarks.wire_twilio import twilio_messages
 from pipeline.errors import BadInput, StorageFault
 from pipeline.journal import read_entries
 from pipeline.tape import read
-from tests.api.conftest import Served, calling, closed, follow, stop
+from tests.api.conftest import Served, closed, follow
 from tests.fakes import silence, speech, stereo
 
 URL = "wss://calls.example.com/doors/twilio"
@@ -423,52 +422,3 @@ def test_no_message_makes_a_stream_stumble(messages: list[Any]) -> None:
     for message in messages:
         with suppress(BadInput):
             stream.take(json.dumps(message))
-
-
-def mutated(message: str, chance: random.Random) -> str | bytes:
-    """One message with something wrong: cut, doubled, other characters, another type of frame."""
-    text = list(message)
-    match chance.randrange(6):
-        case 0:
-            return message[: chance.randrange(len(message))]
-        case 1:
-            text[chance.randrange(len(text))] = chance.choice('"{}[]:,0\\x\0é')
-        case 2:
-            at = chance.randrange(len(text))
-            text[at:at] = text[: chance.randrange(30)]
-        case 3:
-            return message.encode()
-        case 4:
-            return message.replace('"', chance.choice(["'", ""]), chance.randrange(1, 4))
-        case _:
-            chance.shuffle(text)
-    return "".join(text)
-
-
-def test_ten_thousand_mutated_frames_disturb_nobody(anybody: Served) -> None:
-    """Each is the last of its own stream, or goes by; a call beside them is told of nothing."""
-    chance = random.Random(7)
-    messages = [*wire()[:12], wire()[-1]]
-    with structlog.testing.capture_logs() as lines, calling(anybody, "quiet") as quiet:
-        quiet.send(LINE.pcm[:8000].tobytes())
-        count = 0
-        while count < 2_000:
-            with anybody.ws("/doors/twilio") as socket:
-                count += _hostile(socket, messages, chance)
-                end = closed(socket)
-            assert end.code in (1000, 1008)
-        quiet.send(LINE.pcm[8000:].tobytes())
-        assert stop(quiet)["duration_s"] == 1.0
-    assert not [line for line in lines if line["log_level"] == "error"]
-
-
-def _hostile(socket: ClientConnection, messages: list[str], chance: random.Random) -> int:
-    """Good messages up to somewhere, then mutated ones until the door has enough."""
-    for message in messages[: chance.randrange(len(messages))]:
-        socket.send(message)
-    for sent in range(1, 200):
-        try:
-            socket.send(mutated(chance.choice(messages), chance))
-        except ConnectionClosed:
-            return sent
-    return 200
