@@ -42,7 +42,7 @@ from pipeline.events import CallEnded, Gap, Overlap, OverlapRevised, Rejected, T
 from pipeline.journal import read_entries
 from pipeline.timebase import RATE
 
-DOORS = ("pcm", "twilio")
+DOORS = ("pcm", "twilio", "audiohook")
 CALL = "@call@"
 """Stands for the call's id in messages that are made once and sent for many calls."""
 ALONE = ("words", "voice", "sounds", "echo")
@@ -80,10 +80,13 @@ class Plan:
 
 
 def heard(folder: Path, call_id: str) -> Heard:
+    """Raises LookupError while the call has no end yet."""
     items = [entry.item for entry in read_entries(folder / call_id / "journal.jsonl")]
+    if not items or not isinstance(items[-1], CallEnded):
+        raise LookupError(call_id)
     words = [item for item in items if isinstance(item, Words | Rejected)]
     return Heard(
-        end=next(item.span.end for item in items if isinstance(item, CallEnded)),
+        end=items[-1].span.end,
         gaps=sum(isinstance(item, Gap) for item in items),
         turns=[(item.channel, item.span, item.talk) for item in items if isinstance(item, Turn)],
         overlaps=[
@@ -111,6 +114,9 @@ class Player:
                 return await senders.pcm(url, line, speed=speed, call_id=plan.call_id)
             case "twilio":
                 return await self._stream(plan, speed)
+            case "audiohook":
+                url = f"{self._address}/audiohook"
+                return await senders.audiohook(url, self._lines[plan.line], speed=speed, call_id=plan.call_id)
             case other:
                 raise ValueError(f"no door {other}")
 
@@ -142,7 +148,8 @@ def measure(calls: int, lines: Sequence[Line], doors: Sequence[str], open_s: flo
 
 def _settings(*, words: bool) -> dict[str, str]:
     off = {} if words else {f"CALMLINE_MEASURES__{name.upper()}": "false" for name in ALONE}
-    return off | {"CALMLINE_LIMITS__MESSAGES_PER_S": "100000", "CALMLINE_DOORS__TWILIO__UNSIGNED": "true"}
+    doors = {f"CALMLINE_DOORS__{name}__UNSIGNED": "true" for name in ("TWILIO", "AUDIOHOOK")}
+    return off | doors | {"CALMLINE_LIMITS__MESSAGES_PER_S": "100000"}
 
 
 async def _alone(player: Player, server: Server, doors: Sequence[str], lines: int) -> dict[tuple[str, int], Heard]:
@@ -161,7 +168,7 @@ async def _kept(folder: Path, call_id: str) -> Heard:
     while True:
         try:
             return await asyncio.to_thread(heard, folder, call_id)
-        except StopIteration:
+        except LookupError:
             await asyncio.sleep(0.2)
 
 

@@ -21,14 +21,15 @@ class Pace:
 
     def __init__(self) -> None:
         self._steps: deque[float] = deque(maxlen=_STEPS)
+        self.speed: float | None = None
+        """None while most steps differ: then timestamps say nothing."""
 
     def measure(self, step: float) -> None:
         """step: what the timestamp advanced by from one packet to the next, over the length of that packet."""
         self._steps.append(step)
+        self.speed = self._usual()
 
-    @property
-    def speed(self) -> float | None:
-        """None while most steps differ: then timestamps say nothing."""
+    def _usual(self) -> float | None:
         if len(self._steps) < ENOUGH:
             return None
         usual = median(self._steps)
