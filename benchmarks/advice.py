@@ -2,9 +2,11 @@
 
     uv run python -m benchmarks.advice EMOTION.csv --calm SPEECH.csv --call CALL.wav [--call ...] --cache FILE
 
-Four kinds of call, all with words, under the policy ``standard``: our sample calls; real two-channel recordings of calm
-calls (``--call``); calm calls, two speakers of the tables in turns; angry calls, whose customer begins calm and goes on
-with acted anger (both built by ``benchmarks.spliced``). What was raised is kept in the cache, a line a call.
+Four kinds of call under the policy ``standard``: our sample calls; real two-channel recordings of calm calls
+(``--call``); calm calls, two speakers of the tables in turns; angry calls, whose customer begins calm and goes on with
+acted anger (both built by ``benchmarks.spliced``). The first two are heard with words; the others, whose speakers read
+books and test sentences, for voices and turns alone, unless ``--words`` is given: words are three quarters of the work.
+What was raised is kept in the cache, a line a call.
 
 - Calm: every calm call there is, told as a rate with the exact Poisson interval (95 %).
 - Mixed: an hour of all sample calls, all real ones, so many angry ones (``--angry``), and calm ones to fill it; drawn
@@ -73,19 +75,19 @@ def calls(emotion: Path, calm: Path, files: Sequence[Path]) -> Iterator[tuple[st
         yield "real", file.stem, _recorded(file)
     for half in ("tune", "test"):
         cast = Cast(emotion, [calm], half)
-        for plan in cast.moved("anger", at_once=False, most=1):
-            yield "angry", plan.name, frames(built(plan).pcm, 8000)
         for plan in cast.calm_calls():
             yield "calm", plan.name, frames(built(plan).pcm, 8000)
+        for plan in cast.moved("anger", at_once=False, most=1):
+            yield "angry", plan.name, frames(built(plan).pcm, 8000)
 
 
 def _recorded(file: Path) -> Iterator[Frame]:
     return (item for item in open_recording([file]).frames() if isinstance(item, Frame))
 
 
-def heard(group: str, name: str, source: Iterator[Frame], engines: Engines, pool: EnginePool) -> Advised:
+def heard(group: str, name: str, source: Iterator[Frame], engines: Engines, pool: EnginePool | None) -> Advised:
     call = Call(build(CallInfo(call_id="advice", channels=TWO_CHANNEL), SETTINGS, engines))
-    recorder = Recorder(call, pool.ask, SETTINGS.words.nominal_delay_s)
+    recorder = Recorder(call, pool and pool.ask, SETTINGS.words.nominal_delay_s)
     view = recorder.run(source, lambda: call.session.heard)
     raised = tuple((alert.raised_ms / 1000, alert.kind, alert.severity) for alert in counted(view.alerts))
     return Advised(group, name, view.duration_s, raised)
@@ -137,6 +139,7 @@ def main() -> None:
     parser.add_argument("emotion", type=Path)
     parser.add_argument("--calm", type=Path, required=True)
     parser.add_argument("--call", type=Path, action="append", default=[])
+    parser.add_argument("--words", action="store_true")
     parser.add_argument("--angry", type=int, default=4)
     parser.add_argument("--cache", type=Path, required=True)
     options = parser.parse_args()
@@ -149,7 +152,8 @@ def main() -> None:
     with options.cache.open("a", encoding="utf-8") as file:
         for group, name, source in calls(options.emotion, options.calm, options.call):
             if (group, name) not in known:
-                done.append(heard(group, name, source, engines, pool))
+                with_words = options.words or group in ("sample", "real")
+                done.append(heard(group, name, source, engines, pool if with_words else None))
                 file.write(json.dumps(asdict(done[-1])) + "\n")
                 file.flush()
     pool.close()

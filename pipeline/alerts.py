@@ -59,30 +59,30 @@ def after(state: State, reason: Reason) -> State:
 
 @dataclass(slots=True)
 class Budget:
-    """When another alert may be raised. All times in samples of the call."""
+    """When another alert may be raised. All times in samples of the call. what: the technique that is advised."""
 
     settings: Alerts
     _raised: deque[int] = field(default_factory=deque)
-    _kinds: dict[str, int] = field(default_factory=dict)
+    _told: dict[str, int] = field(default_factory=dict)
 
-    def allows(self, kind: str, severity: Severity, now: int) -> bool:
-        """A cool-down for each kind, a gap between any two unless critical, and so many a minute in all."""
-        last = self._kinds.get(kind)
+    def allows(self, what: str, severity: Severity, now: int) -> bool:
+        """A cool-down for each technique, a gap between any two unless critical, and so many a minute in all."""
+        last = self._told.get(what)
         if last is not None and now - last < samples(self.settings.repeat_s):
             return False
         if severity != "critical" and self._raised and now - self._raised[-1] < samples(self.settings.gap_s):
             return False
         return sum(now - each < samples(60.0) for each in self._raised) < self.settings.per_minute
 
-    def give_back(self, kind: str, at: int) -> None:
-        """The alert of this kind that was raised at ``at`` should not have been: it counts nowhere."""
+    def give_back(self, what: str, at: int) -> None:
+        """The alert about it that was raised at ``at`` should not have been: it counts nowhere."""
         if at in self._raised:
             self._raised.remove(at)
-            self._kinds.pop(kind, None)
+            self._told.pop(what, None)
 
-    def spend(self, kind: str, now: int) -> None:
-        """An alert of this kind was raised."""
-        self._kinds[kind] = now
+    def spend(self, what: str, now: int) -> None:
+        """An alert about it was raised."""
+        self._told[what] = now
         self._raised.append(now)
         while len(self._raised) > self.settings.per_minute:
             self._raised.popleft()

@@ -38,6 +38,14 @@ class Yielded(Section):
     for_s: float = Field(default=0.0, ge=0, le=LONGEST_S)
 
 
+class Interrupted(Section):
+    """A party interrupted the other, as is judged now."""
+
+    did: Literal["interrupted"]
+    by: Channel = Channel.AGENT
+    within_s: float = Field(gt=0, le=LONGEST_S)
+
+
 class Felt(Section):
     """A score reached ``above``."""
 
@@ -47,4 +55,4 @@ class Felt(Section):
     within_s: float = Field(gt=0, le=LONGEST_S)
 
 
-Condition = Annotated[Said | Paced | Yielded | Felt, Field(discriminator="did")]
+Condition = Annotated[Said | Paced | Yielded | Interrupted | Felt, Field(discriminator="did")]

@@ -4,8 +4,8 @@ from collections import deque
 from typing import assert_never
 
 from pipeline.channel import Channel
-from pipeline.conditions import LONGEST_S, Condition, Felt, Paced, Said, Yielded
-from pipeline.events import Cue, Pace, Score, SpeechEnded, SpeechStarted
+from pipeline.conditions import LONGEST_S, Condition, Felt, Interrupted, Paced, Said, Yielded
+from pipeline.events import Cue, OverlapRevised, Pace, Score, SpeechEnded, SpeechStarted
 from pipeline.session import Tick
 from pipeline.timebase import samples
 
@@ -17,6 +17,7 @@ class Lately:
         self._said: dict[tuple[Channel, str], int] = {}
         self._paces: dict[Channel, Pace] = {}
         self._silent: dict[Channel, int | None] = {}
+        self._cut_in: dict[int, OverlapRevised] = {}
         self._scores: deque[Score] = deque()
 
     def see(self, tick: Tick) -> None:
@@ -26,6 +27,8 @@ class Lately:
                     self._said[channel, name] = at
                 case Pace() as pace:
                     self._paces[pace.channel] = pace
+                case OverlapRevised() as revised:
+                    self._cut_in[revised.of] = revised
                 case SpeechStarted(channel=channel):
                     self._silent[channel] = None
                 case SpeechEnded(channel=channel, span=span):
@@ -51,6 +54,10 @@ class Lately:
             case Yielded():
                 since = self._silent.get(condition.by)
                 return since is not None and now - since >= samples(condition.for_s)
+            case Interrupted():
+                first = now - samples(condition.within_s)
+                made = (each for each in self._cut_in.values() if each.kind == "interruption" and each.at > first)
+                return any(each.interrupter is condition.by for each in made)
             case Felt():
                 first = now - samples(condition.within_s)
                 alike = (score for score in self._scores if score.kind == condition.score and score.at > first)

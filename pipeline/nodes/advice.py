@@ -86,7 +86,7 @@ class AdviceNode:
         if signal.ends is not None:
             life.move(tick, signal.ends)
             if signal.ends is Reason.REVISED:
-                self._budget.give_back(life.advice.kind, life.raised)
+                self._budget.give_back(life.advice.technique, life.raised)
         elif self._done(life):
             life.move(tick, Reason.DONE)
         elif life.watcher.moment and tick.end - life.raised >= self._stale:
@@ -118,8 +118,8 @@ class AdviceNode:
         for life in sorted((life for life, _ in signals), key=lambda life: RANK[life.advice.severity]):
             advice = life.advice
             wanted = life.ripe(tick.end) and life.state is State.QUIET and self._may_show(tick, advice)
-            if wanted and self._budget.allows(advice.kind, advice.severity, tick.end):
-                self._budget.spend(advice.kind, tick.end)
+            if wanted and self._budget.allows(advice.technique, advice.severity, tick.end):
+                self._budget.spend(advice.technique, tick.end)
                 life.begin(tick)
                 return
 
