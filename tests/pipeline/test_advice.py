@@ -79,7 +79,7 @@ CALLS: dict[str, tuple[Script, Script | None]] = {
     "defensive": ([theirs(3, "complaint"), cue(5, "defensive")], [cue(5, "empathy")]),
     "blame": ([cue(5, "blame")], [cue(5, "apology")]),
     "upsell": ([theirs(2, "not_heard"), cue(5, "upsell")], [theirs(4, "relief")]),
-    "rushing": ([pace(5, 1.5)], [*spoke(1, 2), pace(6, 1.0)]),
+    "rushing": ([theirs(3, "complaint"), pace(5, 1.5)], [*spoke(1, 2), pace(6, 1.0)]),
     "slow_answer": (quiet(C), [cue(3, "wait_notice"), BROKEN]),
     "options": ([cue(5, "refusal"), cue(9, "refusal"), cue(5, "can_do")], [cue(8, "options")]),
     "unexplained_silence": (quiet(A), [cue(3, "wait_notice"), BROKEN]),
