@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 import structlog
+from websockets.exceptions import InvalidStatus
 
 from api import logs
 from api.config import Config
@@ -83,3 +84,21 @@ def _with_token(ws: Callable[..., object]) -> Callable[..., object]:
         return ws(self, path, **{"additional_headers": {"Authorization": "Bearer s-token-xyz"}} | options)
 
     return connected
+
+
+def test_a_refused_socket_is_no_error_of_ours(serve: Callable[..., AbstractContextManager[Served]]) -> None:
+    """uvicorn logs each as an error, so that anybody could fill the log."""
+    log, seen = logging.getLogger("uvicorn.error"), list[str]()
+    handler = logging.Handler()
+    handler.emit = lambda record: seen.append(record.getMessage())  # type: ignore[method-assign]
+    log.addFilter(logs.told)
+    log.addHandler(handler)
+    try:
+        with serve() as server:
+            for _ in range(2):
+                with pytest.raises(InvalidStatus), server.ws("/doors/pcm", origin="https://evil.example"):
+                    pass
+    finally:
+        log.removeHandler(handler)
+        log.removeFilter(logs.told)
+    assert not [line for line in seen if "handshake" in line]
