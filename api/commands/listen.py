@@ -15,6 +15,7 @@ from api.commands.live import conclude, follow
 from api.commands.server import address, check_tls, interrupts, reserve, serving
 from api.config import Config
 from api.metadata import Metadata
+from api.outgoing.endpoint import check as check_webhooks
 from api.security import check_exposure
 from pipeline.graph import Engines
 from pipeline.live import LiveCall
@@ -41,6 +42,8 @@ class Wanted:
 def run(config: Config, wanted: Wanted) -> int:
     """0 once the call has its last words, also after Ctrl-C."""
     server = config.server
+    if config.webhooks.url:
+        check_webhooks(config.webhooks)
     if wanted.page:
         check_exposure(server)
         check_tls(server)

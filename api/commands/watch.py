@@ -27,6 +27,7 @@ def run(config: Config, root: Path, wanted: Wanted, arrivals: Arrivals | None = 
     """The worst exit code of all, once SIGINT or SIGTERM came. arrivals: of a test."""
     tally = Tally()
     with Folder(config, root, wanted, tally) as folder, _interrupts() as stop:
+        folder.show(())
         folder.work.prepare()
         note(f"watching {folder.root}; calls are kept in {config.calls_folder}; Ctrl-C stops")
         _Watch(folder, arrivals or Arrivals()).until(stop, poll=wanted.poll)
