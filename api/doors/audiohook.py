@@ -20,7 +20,7 @@ from api.calls import Desk
 from api.doors.audiohook_intake import Intake, call_info
 from api.doors.audiohook_session import Ending, Opening, Reason, Session, choose
 from api.doors.audiohook_wire import CLOSE_WITHIN_S, Wire
-from api.doors.limits import Refused, Room
+from api.doors.limits import Refused
 from api.doors.line import RESTART, Line, opened
 from api.doors.mulaw import RATE
 from api.doors.settings import AudioHook
@@ -55,8 +55,11 @@ def configured(connection: HTTPConnection) -> None:
 
 
 @router.websocket("/doors/audiohook")
-async def audiohook(socket: WebSocket, desk: TheDesk, keys: Annotated[None, Depends(configured)], room: Room) -> None:
-    """One connection, one session, one call. A client that vanishes ends its call; what came is kept."""
+async def audiohook(socket: WebSocket, desk: TheDesk, keys: Annotated[None, Depends(configured)]) -> None:
+    """One connection, one session, one call. A client that vanishes ends its call; what came is kept.
+
+    Whoever is not believed takes no room from calls: strangers have a bound of their own.
+    """
     await socket.accept()
     wire = Wire(socket, desk.guard(), Session(socket.headers.get("audiohook-session-id", "")))
     with desk.leaving.guest(), suppress(WebSocketDisconnect):
@@ -71,11 +74,28 @@ async def _session(socket: WebSocket, desk: Desk, wire: Wire) -> None:
     begun = asyncio.get_running_loop().time()
     try:
         _check_signature(socket, settings)
-        opening = await _opening(wire)
-        _check_organization(socket, settings, opening)
+        await _believed(socket, desk, wire, settings)
     except Unauthorized as why:
-        await _turn_away(wire, begun, str(why))
-        return
+        _log.warning("door refused", door=NAME, because=str(why))
+        requests: Requests = socket.app.state.audiohook_requests
+        with requests.stranger() as few:
+            if few:
+                await _turn_away(wire, begun)
+        await wire.close(1008)
+
+
+async def _believed(socket: WebSocket, desk: Desk, wire: Wire, settings: AudioHook) -> None:
+    """Raises Refused when there is no room, Unauthorized when ``open`` is another organization's."""
+    seat = desk.admission.connect()
+    try:
+        await _serve(socket, desk, wire, settings)
+    finally:
+        seat.leave()
+
+
+async def _serve(socket: WebSocket, desk: Desk, wire: Wire, settings: AudioHook) -> None:
+    opening = await _opening(wire)
+    _check_organization(socket, settings, opening)
     media = choose(opening.open.media)
     if media is None and not opening.open.probe:
         raise BadInput(f"open: expected PCMU at {RATE} Hz among the media offered")
@@ -163,14 +183,12 @@ def _check_organization(socket: WebSocket, settings: AudioHook, opening: Opening
         raise Unauthorized("open names another organization than the request")
 
 
-async def _turn_away(wire: Wire, begun: float, why: str) -> None:
-    """Disconnect at the same moment whatever was wrong, and say what it was to the log alone."""
-    _log.warning("door refused", door=NAME, because=why)
+async def _turn_away(wire: Wire, begun: float) -> None:
+    """Disconnect at the same moment whatever was wrong."""
     with suppress(TimeoutError):
         async with asyncio.timeout_at(begun + REFUSE_AFTER_S):
             await wire.drop()
     await _leave(wire, "unauthorized", "unauthorized")
-    await wire.close(1008)
 
 
 async def _part(wire: Wire, error: CalmlineError) -> None:

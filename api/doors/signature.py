@@ -9,7 +9,8 @@ import binascii
 import hmac
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from pydantic import SecretStr
 
@@ -31,6 +32,9 @@ SHORTEST_NONCE = 22
 """Characters: 128 bits in base64."""
 NONCES = 100_000
 """Nonces remembered: 15 s of 6,000 calls a second."""
+
+STRANGERS = 100
+"""Connections that are not believed and wait to be told so; further ones are closed at once."""
 
 _INPUT = re.compile(
     r'sig1=(?P<params>\((?P<list>"[^"()]+"(?: "[^"()]+")*)\)(?P<rest>(?:;[a-z]+=(?:"[^"\\;]*"|\d{1,12}))*))'
@@ -95,6 +99,16 @@ class Requests:
     def __init__(self, keys: Mapping[str, SecretStr]) -> None:
         self._keys = keys
         self._nonces = Nonces()
+        self._strangers = 0
+
+    @contextmanager
+    def stranger(self) -> Iterator[bool]:
+        """One who is not believed, while they wait to be told; False when too many do already."""
+        self._strangers += 1
+        try:
+            yield self._strangers <= STRANGERS
+        finally:
+            self._strangers -= 1
 
     def check(self, target: str, authority: str, headers: Mapping[str, str], now: float) -> None:
         """headers: names in small letters. now: seconds since 1970. Raises Unauthorized."""

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from api.config import Config, Limits
-from api.doors import audiohook, audiohook_wire, mulaw
+from api.doors import audiohook, audiohook_wire, mulaw, signature
 from api.doors.audiohook_messages import NOBODY
 from api.doors.settings import AudioHook, Doors
 from api.security import check_doors
@@ -230,6 +230,24 @@ def test_who_is_not_believed_is_disconnected_and_learns_nothing(server: Served, 
         assert told["parameters"] == {"reason": "unauthorized", "info": "unauthorized"}
         assert close(socket, client, "disconnect") == []
     assert list(server.desk.archive.ids()) == []
+
+
+def test_strangers_take_no_room_from_calls_and_not_too_many_wait(
+    serve: Serve, configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signature, "STRANGERS", 1)
+    with serve(configured(doors=door(), limits=Limits(calls=1))) as served:
+        one, two = Client("c1"), Client("c1")
+        with connected(served, one, Signature=None) as stranger:
+            assert heard(stranger, one)["type"] == "disconnect"
+            with connected(served, two, Signature=None) as another, pytest.raises(ConnectionClosed):
+                heard(another, two)
+            with opened(served) as (socket, client):
+                third = Client("c3")
+                with connected(served, third) as late:
+                    assert "limits.calls" in heard(late, third)["parameters"]["info"]
+                close(socket, client)
+            close(stranger, one, "disconnect")
 
 
 def test_open_of_another_organization_is_not_believed(server: Served) -> None:
