@@ -2,9 +2,11 @@
 
     uv run python docs/make_pictures.py
 
-The page is the real one, the server is the real one, the call is sample_audio's disputed bill at twice its speed.
+The page is the real one, the server is the real one, the call is sample_audio's disputed bill at twice its speed; the
+animated picture is twenty seconds of it, from before the first advice on. docs/page_pictures.py makes the others.
 """
 
+import io
 import os
 import re
 import subprocess
@@ -12,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 import sample_audio
 
@@ -20,6 +23,12 @@ PICTURES = Path(__file__).with_name("pictures")
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 SHOTS = {"Let them finish": "talk-over", "Acknowledge how they feel": "anger", "That helped": "helped"}
+
+FRAME_MS = 500
+FRAMES = 40
+BEFORE = 5
+"""The animated picture: frames in all, and those before the first advice."""
+LONGEST_MS = 180_000
 
 
 def main() -> None:
@@ -49,18 +58,41 @@ def plot() -> None:
 
 
 def shoot(browser: Browser, url: str) -> None:
-    """The overlay beside a softphone, and full screen, each time new advice comes."""
+    """The overlay beside a softphone, and full screen, each time new advice comes; and a film of the first of it."""
     small = browser.new_page(viewport={"width": 360, "height": 220}, device_scale_factor=2, color_scheme="light")
     large = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
     small.goto(url)
     large.goto(url)
-    for text, name in SHOTS.items():
-        expect(small.get_by_test_id("advice")).to_contain_text(text, timeout=90_000)
-        small.wait_for_timeout(700)  # new advice fades in
-        small.screenshot(path=PICTURES / f"overlay-{name}.png")
-        large.screenshot(path=PICTURES / f"overlay-{name}-desktop.png")
-    expect(small.get_by_test_id("state")).to_have_attribute("data-state", "ended", timeout=90_000)
+    wanted, frames, first = dict(SHOTS), list[Image.Image](), 0
+    for _ in range(LONGEST_MS // FRAME_MS):
+        frames.append(Image.open(io.BytesIO(small.screenshot())))
+        if small.get_by_test_id("state").get_attribute("data-state") == "ended":
+            break
+        text = next((text for text in wanted if small.get_by_test_id("stage").get_by_text(text).count()), None)
+        if text is not None:
+            first = first or len(frames)
+            still(small, large, wanted.pop(text))
+        small.wait_for_timeout(FRAME_MS)
     small.screenshot(path=PICTURES / "overlay-ended.png")
+    film(frames[max(0, first - BEFORE) :][:FRAMES])
+    assert not wanted, f"the demo call no longer brings {', '.join(wanted)}"
+
+
+def still(small: Page, large: Page, name: str) -> None:
+    small.wait_for_timeout(700)  # new advice fades in
+    small.screenshot(path=PICTURES / f"overlay-{name}.png")
+    large.screenshot(path=PICTURES / f"overlay-{name}-desktop.png")
+
+
+def film(frames: list[Image.Image]) -> None:
+    frames[0].save(
+        PICTURES / "overlay.webp",
+        save_all=True,
+        append_images=frames[1:],
+        duration=FRAME_MS,
+        loop=0,
+        quality=80,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Screenshots of the overlay in each state: ``python tests/browser/shots.py FOLDER``."""
+"""Screenshots of overlay, wallboard and capture page in their states: ``python tests/browser/shots.py FOLDER``."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ import scenes
 from chrome import DESKTOP, SMALL, launch
 from playwright.sync_api import Page, expect, sync_playwright
 from stage import Stage
+from test_wall import BUSY, WIDE, wall
 
 from pipeline.channel import Channel
 from pipeline.view import View
@@ -35,8 +36,36 @@ def shoot(folder: Path) -> None:
                 page = browser.new_page(viewport=viewport, color_scheme=scheme, device_scale_factor=2)
                 each(stage, page, folder, f"{size}-{scheme}")
                 page.close()
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport=WIDE, color_scheme=scheme)
+            wide(stage, page, folder, scheme)
+            page.close()
         browser.close()
     stage.stop()
+
+
+def wide(stage: Stage, page: Page, folder: Path, scheme: str) -> None:
+    """The supervisor's wallboard and the agent's capture page."""
+    stage.reset()
+    page.goto(f"{stage.url}/wall")
+    page.get_by_test_id("message").wait_for()
+    page.screenshot(path=folder / f"wall-loading-{scheme}.png")
+    stage.send(wall())
+    expect(page.get_by_test_id("message")).to_have_attribute("data-kind", "empty")
+    page.screenshot(path=folder / f"wall-empty-{scheme}.png")
+    stage.send(wall(*BUSY))
+    expect(page.get_by_test_id("call")).to_have_count(len(BUSY))
+    page.screenshot(path=folder / f"wall-busy-{scheme}.png")
+    stage.refuse()
+    stage.drop()
+    expect(page.get_by_test_id("lost")).to_be_visible()
+    page.screenshot(path=folder / f"wall-lost-{scheme}.png")
+    page.goto(f"{stage.url}/capture")
+    page.get_by_test_id("start").wait_for()
+    page.screenshot(path=folder / f"capture-setup-{scheme}.png")
+    page.get_by_test_id("share-agent").click()
+    page.get_by_test_id("problem").wait_for()
+    page.screenshot(path=folder / f"capture-refused-{scheme}.png")
 
 
 def each(stage: Stage, page: Page, folder: Path, name: str) -> None:

@@ -64,7 +64,7 @@ def stop(page: Page, served: Served) -> str:
     page.get_by_test_id("stop").click()
     expect(page.get_by_test_id("heard")).to_be_visible(timeout=15_000)
     link = page.get_by_test_id("review").get_attribute("href") or ""
-    return link.rpartition("=")[2]
+    return link.rpartition("/")[2]
 
 
 def events(served: Served, call_id: str) -> list[Any]:

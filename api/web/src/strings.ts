@@ -25,7 +25,7 @@ export const strings = {
     need: { waiting: 'Wants a supervisor', anger: 'Angry now', rising: 'Anger rising', calm: 'Calm' },
     count: (calls: number, needing: number) =>
       `${calls === 1 ? '1 live call' : `${calls} live calls`}, ${needing === 0 ? 'none needs' : needing === 1 ? '1 needs' : `${needing} need`} somebody`,
-    column: { need: 'Need', agent: 'Agent', where: 'Team and queue', anger: 'Customer’s anger', time: 'Time', notice: 'Notice', advice: 'Advice now', claim: 'Claimed by' },
+    column: { need: 'Need', agent: 'Agent', where: 'Team and queue', anger: 'Customer’s anger', time: 'Time', told: 'Notice', advice: 'Advice now', claim: 'Claimed by' },
     team: 'Team',
     queue: 'Queue',
     all: 'All',
