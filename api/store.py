@@ -197,8 +197,12 @@ def _engine(url: str) -> Engine:
 
 
 def _pragmas(connection: Any, _: ConnectionPoolEntry) -> None:
-    """Readers never wait for the writer; a crash may lose the last row, which the next start reads again."""
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000"):
+    """Readers never wait for the writer; a crash may lose the last row, which the next start reads again.
+
+    mmap_size: bytes of the file that are read in place. With SQLite's own 2 MB of cache a common word among 100 000
+    calls takes seconds instead of a fifth of one (``benchmarks.store``).
+    """
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "mmap_size=1073741824"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
