@@ -6,7 +6,7 @@ Evidence adds up in nats; ``models.affect.explain`` divides the value among the 
 What is not known adds nothing and lowers the coverage; it never counts as calm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 
 from models.affect import AffectModel, explain
@@ -118,7 +118,7 @@ class _Person:
     def score(self, span: Span, channel: Channel) -> Score:
         nats = self._nats(span.end)
         _, parts = explain(self._voice.bias, nats)
-        rounded = {name: round(part, DIGITS) for name, part in parts.items()}
+        rounded = rounded_parts(parts)
         return Score(
             span=span,
             at=span.end,
@@ -166,3 +166,10 @@ class _Person:
             return False
         self._told = score
         return True
+
+
+def rounded_parts(parts: Mapping[str, float]) -> dict[str, float]:
+    """Parts of a score to ``DIGITS``; their sum, which is the value, is not rounded to less than 0."""
+    rounded = {name: round(part, DIGITS) for name, part in parts.items()}
+    rounded["usual"] -= min(0.0, round(sum(rounded.values()), DIGITS))
+    return rounded

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sample_audio
+from models.affect import explain
 from pipeline import hints
 from pipeline.channel import Channel
 from pipeline.events import Cue, Event, OverlapRevised, Pace, Score, Words
 from pipeline.graph import build
 from pipeline.inputs import Frame, Mark
-from pipeline.nodes.scores import ScoresNode
+from pipeline.nodes.scores import ScoresNode, rounded_parts
 from pipeline.playbook import load_playbook
 from pipeline.session import Session
 from pipeline.settings import Scores
@@ -66,6 +67,13 @@ def test_a_score_is_the_sum_of_its_parts(shares: list[float], name: str) -> None
         assert score.value == pytest.approx(sum(score.parts.values()), abs=1e-6)
         assert 0 <= score.value <= 1
         assert "usual" in score.parts
+
+
+def test_rounding_puts_no_value_under_zero() -> None:
+    for bias in (-8.9, -7.8, -7.0):
+        _, parts = explain(bias, {"pitch": -1.6, "loudness": -0.8, "timbre": -1.6})
+        assert sum(round(part, 4) for part in parts.values()) < 0
+        assert sum(rounded_parts(parts).values()) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_voice_that_rises_is_angrier_and_one_that_stays_is_not() -> None:
