@@ -124,6 +124,8 @@ def told(done: Sequence[Advised], angry: int) -> Iterator[str]:
     calm = [each for each in done if each.calm]
     hours = sum(each.seconds for each in calm) / HOUR_S
     yield f"calm   {hours:.2f} h: {rate(sum(len(each.raised) for each in calm), hours)}"
+    if not all(any(each.group == name for each in done) for name in ("sample", "real", "angry", "calm")):
+        return
     draws = np.array([mixed(done, angry, np.random.default_rng(seed)) for seed in range(DRAWS)])
     for name, column in (("advices", 0), ("with that_helped", 1)):
         yield f"mixed  hour with {angry} angry calls more: {name} {_spread(draws[:, column])}"
