@@ -11,7 +11,7 @@ import numpy as np
 from pipeline import meaning
 from pipeline.channel import Channel
 from pipeline.cuebook import Compiled, CueBook
-from pipeline.learnt import Learnt, Weighed, load_learnt
+from pipeline.learnt import Learnt, load_learnt
 from pipeline.meaning import Vectors
 from pipeline.phonetic import Soundalikes, key
 from pipeline.phrases import NEGATORS, Line, Phrase, line_of, vocabulary
@@ -24,10 +24,10 @@ CLEAR = 8
 """Signs of a phonetic key from which one likeness stands without another word beside it."""
 SHORTEST = 3
 """Words of a sentence from which it has a meaning worth comparing."""
-PHRASE = 0.3
+PHRASE = 0.2
 """What a shipped phrase adds to a cue's score: alone it is too little, so that phrases which tempt do not mislead."""
-BOUND = -0.2
-"""Score from which a cue is there. Both are the best of nine pairs on the part ``spent`` of tests/cues."""
+BOUND = -0.25
+"""Score from which a cue is there. Both are the best of twelve pairs on the part ``spent`` of tests/cues."""
 
 How = Literal["words", "sound", "meaning", "lines"]
 
@@ -61,7 +61,7 @@ class Finder:
         said = tokens(words)
         found = self._by_phrases(role, said)
         if role in self._learnt:
-            found = self._weighed(said, found, self._learnt[role].weigh(said), self._stated(role, said))
+            found = self._weighed(said, found, self._learnt[role], self._stated(role, said))
         order = self._by_role[role].order
         return sorted(found.values(), key=lambda each: order[each.name])
 
@@ -79,15 +79,15 @@ class Finder:
         return frozenset(cue.rule.name for line in lines for cue, _, _ in self._own[role].search(line))
 
     def _weighed(
-        self, said: Sequence[Token], phrases: dict[str, Found], scores: dict[str, Weighed], stated: frozenset[str]
+        self, said: Sequence[Token], phrases: dict[str, Found], learnt: Learnt, stated: frozenset[str]
     ) -> dict[str, Found]:
         """What phrases and labelled lines say together."""
+        scores = learnt.weigh(said)
         found = {name: each for name, each in phrases.items() if name in stated or name not in scores}
-        for name, weighed in scores.items():
+        for name, score in scores.items():
             shown = phrases.get(name)
-            if weighed.score + PHRASE * (shown is not None) > BOUND and name not in found:
-                words = said[weighed.first].word, said[weighed.last].word
-                found[name] = shown or Found(name, *words, "lines")
+            if score + PHRASE * (shown is not None) > BOUND and name not in found:
+                found[name] = shown or _told(name, said, *learnt.strongest(name, said))
         return found
 
     def _in_words(self, role: Channel, line: Line) -> Iterator["Match"]:
@@ -107,6 +107,10 @@ class Finder:
 
     def _in_meaning(self, role: Channel, line: Line) -> Iterator["Match"]:
         return self._near[role].search(line) if role in self._near else iter(())
+
+
+def _told(name: str, said: Sequence[Token], first: int, last: int) -> Found:
+    return Found(name, said[first].word, said[last].word, "lines")
 
 
 @dataclass(frozen=True, slots=True)

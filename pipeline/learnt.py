@@ -34,15 +34,6 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
-    """score: about -1 (as lines without the cue) to 1 (as those with it). first, last: the tokens that said most."""
-
-    score: float
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
 class Learnt:
     """Of one role. names: k cues. vectors: (n, 384), the lines' meaning. weights: (n, k), of each line for each cue.
 
@@ -55,19 +46,27 @@ class Learnt:
     words: Floats
     bias: Floats
 
-    def weigh(self, said: Sequence[Token]) -> dict[str, Weighed]:
-        """Every cue's score. said: one utterance, with its marks. Raises EngineFault."""
+    def weigh(self, said: Sequence[Token]) -> dict[str, float]:
+        """Every cue's score: about -1 (as lines without the cue) to 1 (as those with it). Raises EngineFault.
+
+        said: one utterance, with its marks.
+        """
         if not any(not token.ends for token in said):
             return {}
         vector = meaning.vectors([text_of(said)])[0]
         near = np.exp(WIDTH * (self.vectors @ vector - 1.0)) @ self.weights
+        shared = buckets(said)
+        scores = near + self.bias + SHARE * self.words[shared].sum(axis=0) / np.sqrt(len(shared))
+        return dict(zip(self.names, scores.tolist(), strict=True))
+
+    def strongest(self, name: str, said: Sequence[Token]) -> tuple[int, int]:
+        """First and last token of the run whose words speak most for a cue: the largest sum above the mean (Kadane)."""
         found = _places(said)
-        rows = self.words[[bucket for bucket, _, _ in found]]
-        unique = buckets(said)
-        scores = near + self.bias + SHARE * self.words[unique].sum(axis=0) / np.sqrt(len(unique))
-        return {
-            name: Weighed(float(scores[k]), *_strongest(rows[:, k], found, said)) for k, name in enumerate(self.names)
-        }
+        row = self.words[[bucket for bucket, _, _ in found], self.names.index(name)]
+        each = np.zeros(len(said))
+        for value, (_, first, last) in zip(row, found, strict=True):
+            each[first : last + 1] += value / (last - first + 1)
+        return _run(each - max(0.0, float(each.mean())))
 
 
 def text_of(said: Sequence[Token]) -> str:
@@ -112,14 +111,10 @@ def _sounds(said: Sequence[Token]) -> Iterator[tuple[str, int, int]]:
                 yield "c:" + framed[start : start + size], at, at
 
 
-def _strongest(row: Floats, found: Sequence[tuple[int, int, int]], said: Sequence[Token]) -> tuple[int, int]:
-    """First and last token of the run whose words speak most for a cue: the largest sum above the mean (Kadane)."""
-    each = np.zeros(len(said))
-    for value, (_, first, last) in zip(row, found, strict=True):
-        each[first : last + 1] += value / (last - first + 1)
-    each -= max(0.0, float(each.mean()))
+def _run(each: NDArray[np.float64]) -> tuple[int, int]:
+    """First and last index of the run with the largest sum."""
     best, first, last, start, held = -np.inf, 0, 0, 0, 0.0
-    for at, value in enumerate(each):
+    for at, value in enumerate(each.tolist()):
         if held <= 0:
             start, held = at, 0.0
         held += value

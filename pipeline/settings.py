@@ -210,7 +210,7 @@ class Cues(Section):
     sound: bool = True
     """Whether phrases are also looked for in words that sound like theirs: a recogniser writes what it half heard."""
     meaning: bool = True
-    """Whether labelled lines speak beside phrases, by nearness in meaning; off: phrases alone, and 5 ms less each."""
+    """Whether labelled lines speak beside phrases, by nearness in meaning; off: phrases alone, and 20 ms less each."""
     weights: str = ""
     """File of ``calmline cues train``, for a deployment that adds labelled lines of its own; empty: the shipped one."""
     paraphrase: float = Field(default=0.55, ge=0.0, le=1.0)

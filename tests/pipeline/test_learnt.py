@@ -50,7 +50,7 @@ def said(text: str, settings: Cues, role: Channel = C) -> list[Found]:
 def test_the_lines_that_were_learnt_are_known(weights: Cues) -> None:
     learnt = load_learnt(weights)[C]
     for text, name in LINES:
-        scores = {cue: each.score for cue, each in learnt.weigh(tokens(text.split())).items()}
+        scores = learnt.weigh(tokens(text.split()))
         assert {cue for cue, score in scores.items() if score > 0} == ({name} - {""}), (text, scores)
 
 
