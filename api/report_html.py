@@ -114,6 +114,9 @@ def _legend(report: Report) -> Iterator[str]:
         x, y = LEFT + 12 + place * 150, TOP + 12
         yield f'<line x1="{x}" x2="{x + 22}" y1="{y - 4}" y2="{y - 4}" stroke="var(--{name})" stroke-width="2"{dash}/>'
         yield f'<text x="{x + 28}" y="{y}">{owners[name]}</text>'
+    if present and (report.alerts or report.moments):
+        x = LEFT + 12 + len(present) * 150
+        yield f'<text x="{x}" y="{TOP + 12}">below: ▲ alert, ● moment, numbered as in the list</text>'
 
 
 def _marks(report: Report, curves: int) -> Iterator[str]:
