@@ -116,7 +116,7 @@ def _legend(report: Report) -> Iterator[str]:
         yield f'<text x="{x + 28}" y="{y}">{owners[name]}</text>'
     if present and (report.alerts or report.moments):
         x = LEFT + 12 + len(present) * 150
-        yield f'<text x="{x}" y="{TOP + 12}">below: ▲ alert, ● moment, numbered as in the list</text>'
+        yield f'<text x="{x}" y="{TOP + 12}">▲ alert, ● moment</text>'
 
 
 def _marks(report: Report, curves: int) -> Iterator[str]:
