@@ -11,7 +11,6 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.calls import Desk
 from api.doors.limits import Guard, Refused
-from api.doors.pcm import ENDED_BY, GONE_BY
 from api.sockets import until_one_ends
 from pipeline.channel import Channel
 from pipeline.door import Door
@@ -23,6 +22,16 @@ from pipeline.timebase import seconds
 
 RESTART = 1012
 """How a server that goes down closes its sockets."""
+
+ENDED_BY: dict[str, str] = {
+    "frame_size": "message too large",
+    "message_rate": "too many messages",
+    "idle": "connection lost",
+    "call_length": "longest call reached",
+}
+"""Why a call ended that was over a limit."""
+GONE_BY = {RESTART: "server stopped", 1009: ENDED_BY["frame_size"]}
+"""Why a call ended by the close code of its connection, where that says more than that it is lost."""
 
 _log = structlog.get_logger("calmline.doors")
 
@@ -91,9 +100,15 @@ class Line:
 
 
 async def listened(
-    live: LiveCall, listen: Callable[[], Awaitable[str]], finish: Callable[[str], Awaitable[None]]
+    live: LiveCall,
+    listen: Callable[[], Awaitable[str]],
+    finish: Callable[[str], Awaitable[None]],
+    leaving: asyncio.Event | None = None,
 ) -> bool:
-    """Listen until there is no more, then finish for that reason; False when the call was over by itself before."""
+    """Listen until there is no more, then finish for that reason; False when the call was over by itself before.
+
+    leaving: set when the server goes down, whatever a connection that breaks then is closed with.
+    """
     reason = ""
 
     async def listening() -> None:
@@ -104,7 +119,8 @@ async def listened(
     try:
         await until_one_ends(listening, live.wait)
     except WebSocketDisconnect as gone:
-        reason = GONE_BY.get(gone.code, "connection lost")
+        code = RESTART if leaving is not None and leaving.is_set() else gone.code
+        reason = GONE_BY.get(code, "connection lost")
         raise
     except BadInput:
         reason = "malformed message"

@@ -28,11 +28,11 @@ from starlette.websockets import WebSocketDisconnect
 from api.calls import Desk
 from api.doors.contacts import Contact, Visit
 from api.doors.limits import Refused, Room
+from api.doors.line import RESTART, listened
 from api.doors.pcm_messages import Ended, Later, Marked, Position, Resume, Resumed, Start, Started, Stop, first, later
 from api.metrics import Metrics
 from api.policy import Role, Who
 from api.routes.deps import OwnBringer, TheDesk
-from api.sockets import until_one_ends
 from pipeline.channel import TWO_CHANNEL
 from pipeline.door import Door
 from pipeline.errors import BadInput, CalmlineError, Conflict, NotFound
@@ -46,20 +46,10 @@ START_WITHIN_S = 10.0
 """Seconds a sender may take to say start."""
 
 NAME = "pcm"
-_DONE, _BAD, _OURS, _RESTART = 1000, 1008, 1011, 1012
+_DONE, _BAD, _OURS = 1000, 1008, 1011
 
-FINAL = frozenset({_DONE, 1002, 1003, 1007, 1009, _RESTART})
+FINAL = frozenset({_DONE, 1002, 1003, 1007, 1009, RESTART})
 """Close codes after which no sender comes back: it hung up, what it sent was no WebSocket, or the server goes down."""
-
-ENDED_BY: dict[str, str] = {
-    "frame_size": "message too large",
-    "message_rate": "too many messages",
-    "idle": "connection lost",
-    "call_length": "longest call reached",
-}
-"""Why a call ended that was over a limit."""
-GONE_BY = {_RESTART: "server stopped", 1009: ENDED_BY["frame_size"]}
-"""Why a call ended by the close code of its connection, where that says more than that it is lost."""
 
 
 class Intake:
@@ -191,7 +181,8 @@ async def _call(contact: Contact, desk: Desk, start: Start) -> None:
     async with desk.open(start.info) as live:
         intake = Intake(start, live, desk.metrics)
         with desk.contacts.keep(live.call_id, contact):
-            stopped = await _take_in(contact, desk, live, intake)
+            leaving = desk.contacts.closing
+            stopped = await listened(live, lambda: _listen(contact, desk, live, intake), intake.finish, leaving)
     if stopped:
         await contact.visit.say(Ended(call_id=live.call_id, duration_s=intake.heard_s))
         await contact.visit.socket.close(_DONE)
@@ -199,48 +190,16 @@ async def _call(contact: Contact, desk: Desk, start: Start) -> None:
         await _broke_off(contact.visit, live)
 
 
-async def _take_in(contact: Contact, desk: Desk, live: LiveCall, intake: Intake) -> bool:
-    """Listen until ``stop``; False when the call ended by itself before."""
-    reason = "end of audio"
-    try:
-        return await _unless_over(contact, desk, live, intake)
-    except WebSocketDisconnect as gone:
-        down = desk.contacts.closing.is_set()
-        reason = "server stopped" if down else GONE_BY.get(gone.code, "connection lost")
-        raise
-    except BadInput:
-        reason = "malformed message"
-        raise
-    except Refused as refused:
-        reason = ENDED_BY[refused.reason]
-        raise
-    finally:
-        await intake.finish(reason)
-
-
-async def _unless_over(contact: Contact, desk: Desk, live: LiveCall, intake: Intake) -> bool:
-    """Listen until ``stop``; False when the call was over first."""
-    stopped = False
-
-    async def listen() -> None:
-        nonlocal stopped
-        with suppress(Conflict):  # the call ends while it is fed: so it is over first
-            await _listen(contact, desk, live, intake)
-            stopped = True
-
-    await until_one_ends(listen, live.wait)
-    return stopped
-
-
-async def _listen(contact: Contact, desk: Desk, live: LiveCall, intake: Intake) -> None:
-    """Until ``stop``, over as many connections as it takes. Raises what the last one broke by."""
+async def _listen(contact: Contact, desk: Desk, live: LiveCall, intake: Intake) -> str:
+    """Until ``stop``, over as many connections as it takes; why it ended. Raises what the last one broke by."""
     greeting: Started | Resumed = Started(
         call_id=live.call_id, token=contact.token, resume_within_s=desk.limits.resume_s
     )
     while True:
         try:
             await contact.visit.say(greeting)
-            return await intake.listen(contact.visit)
+            await intake.listen(contact.visit)
+            return "end of audio"
         except (WebSocketDisconnect, Refused) as broken:
             if not await _taken_up(contact, desk, live, broken):
                 raise
@@ -268,4 +227,4 @@ async def _broke_off(visit: Visit, live: LiveCall) -> None:
     if any(fault["fatal"] for fault in view["faults"]):
         await visit.refuse(f"call {live.call_id} ended with a fault: {view['faults'][-1]['message']}", _OURS)
     else:
-        await visit.refuse(f"call {live.call_id} ended: {view['ended_because']}", _RESTART)
+        await visit.refuse(f"call {live.call_id} ended: {view['ended_because']}", RESTART)

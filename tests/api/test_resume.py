@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from websockets.sync.client import ClientConnection
 
@@ -120,6 +120,8 @@ BREAKS = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(breaks=BREAKS, rate=st.sampled_from([8_000, 16_000, 44_100]))
+@example(breaks=[Break(0, 1, "vanished")], rate=8_000)
+@example(breaks=[Break(0, 1_000, "closed"), Break(0, 4_000, "closed")], rate=8_000)
 def test_however_often_it_breaks_the_call_goes_on(server: Served, breaks: list[Break], rate: int) -> None:
     """Wherever it breaks: what the server says has come is so, and what is missing after it is exactly the gap."""
     call_id, missing, at = f"r{next(COUNT)}", list[tuple[int, int]](), 0
@@ -138,7 +140,10 @@ def test_however_often_it_breaks_the_call_goes_on(server: Served, breaks: list[B
         socket.send(bytes(4_000))
         assert stop(socket)["duration_s"] == round(round((at + 1_000) * RATE / rate) / RATE, 3)
     marked = gaps(server, call_id)
-    assert marked == [(round(a * RATE / rate), round(b * RATE / rate)) for a, b in _joined(missing)]
+    missing = _joined(missing)
+    if missing and missing[0][0] == 0 and missing[0][1] <= 0.2 * rate:
+        del missing[0]  # before any audio came: within the door's bound that is how calls are set up, no gap
+    assert marked == [(round(a * RATE / rate), round(b * RATE / rate)) for a, b in missing]
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
