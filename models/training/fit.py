@@ -27,10 +27,6 @@ SIDES: Mapping[Output, tuple[frozenset[str], frozenset[str] | None]] = {
     "tension": (TENSE, CALM),
 }
 """Emotions for and against each output; None: all others. What is on neither side is not learnt from."""
-
-
-STRONG = AROUSED | {"disgust"}
-"""Feelings that a voice shows plainly. Those an output is not about may weigh less than calm speech."""
 RARE = 0.1
 """Share of a call's speech that is taken to be aroused, or tense, before anything was heard. They are learnt against
 calm clips alone, of which the corpora have fewer; unless that is set right (King and Zeng 2001), a voice that is as it
@@ -88,7 +84,7 @@ def calibrated(
     """
     rows, positive = _examples(table, output)
     steps, table = steps[rows], table.take(rows)
-    weights, c = _weights(table, positive, recipe), recipe.penalty(speed)
+    weights, c = balanced(table.corpus), recipe.penalty(speed)
     unseen = np.full(len(table), np.nan)
     for fold in inner(table.take(_of_both_sides(table, positive)), seed):
         train, test = fold.train(table), fold.test(table)
@@ -128,14 +124,6 @@ def _of_both_sides(table: Table, positive: Flags) -> Index:
 
 def _both(positive: Flags) -> bool:
     return bool(positive.any() and not positive.all())
-
-
-def _weights(table: Table, positive: Flags, recipe: Recipe) -> Matrix:
-    """Of each row, 1 on average: every corpus counts alike, but for what the recipe says."""
-    weights = balanced(table.corpus)
-    weights[~positive & np.isin(table.emotion, sorted(STRONG))] *= recipe.others
-    weights[np.array([clip.piece is not None for clip in table.clips])] *= recipe.calm
-    return np.asarray(weights / weights.mean(), np.float64)
 
 
 def _regression(steps: Matrix, positive: Flags, weights: Matrix, c: float) -> Linear:

@@ -11,8 +11,7 @@ class Recipe:
     much as the population. clip: the most that one feature can depart from the usual, in its spread. fast_c, fused_c:
     inverse strength of the L2 penalty (scikit-learn's C, with the rows of a clip weighing 1 together, on average).
     encoder_unit: the spread of the encoder's values beside the features' 1: the smaller, the more they are held back.
-    orders: random orders of each speaker's clips, each a row. others: what a clip of another strong feeling (joy, fear,
-    surprise, disgust) weighs beside a calm one. calm: what a corpus of calm speech weighs beside a labelled one.
+    orders: random orders of each speaker's clips, each a row.
     """
 
     lines: tuple[str, ...] = ("mulaw",)
@@ -22,8 +21,6 @@ class Recipe:
     fused_c: float = 0.01
     encoder_unit: float = 0.2
     orders: int = 1
-    others: float = 1.0
-    calm: float = 1.0
 
     def penalty(self, speed: Speed) -> float:
         """C of one speed for rows that weigh 1 each: several rows of a clip are no several witnesses."""

@@ -122,17 +122,6 @@ def test_calm_speech_changes_nothing_in_what_a_value_means():
         assert told["ece"] < 0.05
 
 
-def test_what_weighs_less_moves_less():
-    """Joy here sounds as anger does; where it hardly counts, what it sounds like is anger."""
-    happy = np.flatnonzero(TABLE.emotion == "happy")
-    alike = replace(TABLE, features=TABLE.features.copy())
-    alike.features[happy, LOUD] += 2.5
-    weigh, hardly = (
-        fit([alike], replace(RECIPE, others=share), 0, ["anger"]).arrays["fast.anger"] for share in (1, 0.1)
-    )
-    assert hardly[LOUD] > 1.3 * weigh[LOUD]
-
-
 def test_nan_is_no_evidence():
     gaps = replace(TABLE, features=TABLE.features.copy())
     gaps.features[::2, 3] = np.nan
