@@ -90,7 +90,7 @@ def test_a_demo_is_interrupted_without_a_traceback(home):
     assert "talk share" in out
     folder = out.splitlines()[-1].removeprefix("journal: ").removesuffix("/journal.jsonl")
     assert list(read_entries(Path(folder) / "journal.jsonl"))[-1].item.type == "call_ended"
-    assert "connection lost" in out
+    assert "server stopped" in out
 
 
 def test_a_demo_that_was_heard_to_its_end_is_left_with_ctrl_c(home):
@@ -182,7 +182,7 @@ class FileMicrophone:
     channels = TWO_CHANNEL
     fault: str | None = None
 
-    def __init__(self, device, loopback, agent_channel) -> None:
+    def __init__(self, device, loopback, agent_channel, say) -> None:
         self.devices = (SimpleNamespace(name="a file"),)
         self.heard = 0
 
