@@ -92,7 +92,7 @@ class Tick:
     samples: float32 (channels, 512) in [-1, 1); the nodes before speech take out of it what is not this party's voice
     (echo, muted audio), so that no later node needs to know. inputs, events: what was admitted and what the
     nodes before have emitted in this tick. activity: too frequent for events, so it travels here.
-    doubt: channels whose sound may not be this party's voice (an echo not yet removed, music not yet told, a
+    doubt: channels whose sound may not be this party's voice (an echo not yet removed, music, a dialled number, a
     conference): nothing is judged from it. blurred: channels with this party's voice, but clipped, or mixed with the
     other's: what is said and when counts, how it sounds does not. floor: who has it, None while nobody does.
     manners: how those speak whose block of speech ended here and may be judged; never journaled, found again in replay.

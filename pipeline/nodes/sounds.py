@@ -21,7 +21,7 @@ from pipeline.timebase import TICK, Span, samples, ticks
 
 
 class SoundsNode:
-    """Emits Region events of each channel; puts in doubt what is music, blurs what is clipped."""
+    """Emits Region events of each channel; puts in doubt what is music or dialled, blurs what is clipped."""
 
     def __init__(self, channels: Sequence[Channel], settings: Sounds) -> None:
         self._ears = {channel: _Ear(channel, settings) for channel in (*channels, Channel.UNKNOWN)}
@@ -48,6 +48,7 @@ class _Ear:
         self._tones = _Tones(channel)
         self._noise = _Noise(channel, settings)
         self._clipping = _Clipping(channel, settings)
+        self._keys = _Keys()
 
     def step(self, tick: Tick, window: Samples) -> None:
         sound, activity = self._stream.step(window), tick.activity[self._channel]
@@ -55,7 +56,7 @@ class _Ear:
         self._tones.step(tick, sound, activity, music=self._music.open)
         self._noise.step(tick, sound, activity, other=self._music.likely or self._tones.heard)
         self._clipping.step(tick, window, sound, activity)
-        if self._music.open:
+        if self._keys.dialled(sound, tick.end) or self._music.open:
             tick.doubt.add(self._channel)
         if self._clipping.open:
             tick.blurred.add(self._channel)
@@ -382,6 +383,26 @@ class _Tones:
         if self._bursts:
             self._stretch.shut(tick, self._bursts[-1].end)
         self._bursts, self._on, self._may_ring = [], False, True
+
+
+class _Keys:
+    """Keys of a keypad, one after the other. Silero takes a long number, dialled fast, for a voice after a second
+    of it, and then it is no region; it is nobody's manner of speaking all the same."""
+
+    TOGETHER = samples(1.0)
+    """Longest pause between two keys. One alone may be a voice (1 of the 12,500 loud ticks of the sample calls)."""
+
+    def __init__(self) -> None:
+        self._last = -self.TOGETHER
+        self._dialled = False
+
+    def dialled(self, sound: Sound, now: int) -> bool:
+        """Whether two keys or more were pressed, the last one within ``TOGETHER`` of now, in samples."""
+        recent = now - self._last <= self.TOGETHER
+        if sound.pair == _Tones.KEY:
+            self._dialled, self._last = recent, now
+            return recent
+        return self._dialled and recent
 
 
 class _Noise:
