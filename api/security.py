@@ -68,12 +68,12 @@ def check_doors(server: Server, doors: Doors) -> None:
                 "other machines; configure its signature, or use 127.0.0.1"
             )
     if doors.twilio.auth_tokens and not doors.twilio.public_url:
-        raise BadInput("doors.twilio.public_url is empty: Twilio signs the address in <Stream url>, so give that one")
+        raise BadInput("doors.twilio.public_url is empty, and Twilio signs it; set it to the very address in <Stream>")
     if not all(token.get_secret_value() for token in doors.twilio.auth_tokens):
         raise BadInput("doors.twilio.auth_tokens has an empty one: everybody could sign with it")
     for key, secret in doors.audiohook.keys.items():
         if not key or not is_secret(secret.get_secret_value()):
-            raise BadInput("doors.audiohook.keys: expected API key = client secret in base64, as in the integration")
+            raise BadInput("doors.audiohook.keys cannot be used; expected API key = client secret in base64")
 
 
 def check_tokens(server: Server) -> None:

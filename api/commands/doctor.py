@@ -188,6 +188,22 @@ def _credentials(config: Config) -> Finding:
     return Finding("credentials", "ok", f"{server.host}: {count} tokens" if count else f"{server.host}: none needed")
 
 
+def _doors(config: Config) -> Finding:
+    """Of phone systems. Raises BadInput for one that cannot be used, as ``serve`` does."""
+    from api.security import check_doors
+
+    doors, states = config.doors, []
+    check_doors(config.server, doors)
+    signed = {"twilio": ("auth_tokens", doors.twilio), "audiohook": ("keys", doors.audiohook)}
+    for name, (secrets, door) in signed.items():
+        opened = bool(getattr(door, secrets))
+        if door.public_url and not (opened or door.unsigned):
+            remedy = f"set doors.{name}.{secrets}, or take doors.{name}.public_url away"
+            return Finding("doors", "warn", f"{name} has a public_url and no {secrets}: it is closed", remedy)
+        states.append(f"{name} {'believes anybody here' if door.unsigned else 'signed' if opened else 'closed'}")
+    return Finding("doors", "ok", ", ".join(states))
+
+
 def _policy(config: Config) -> Finding:
     policy = config.settings.policy
     withheld = [
@@ -225,6 +241,7 @@ CHECKS: dict[str, Callable[[Config], Finding]] = {
     "calls folder": _folder,
     "disk space": _room,
     "credentials": _credentials,
+    "doors": _doors,
     "policy": _policy,
     "pages": _pages,
 }

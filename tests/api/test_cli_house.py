@@ -278,6 +278,30 @@ def test_a_machine_that_is_not_ready(archive, tmp_path, monkeypatch, capsys):
     assert findings["credentials"]["remedy"].startswith("set server.supervisor_tokens")
 
 
+HALF = [
+    ("TWILIO__AUTH_TOKENS", '["12345"]', "fail", "public_url is empty", "set it to the very address in <Stream>"),
+    ("TWILIO__PUBLIC_URL", "wss://x.example/doors/twilio", "warn", "no auth_tokens", "set doors.twilio.auth_tokens,"),
+    ("AUDIOHOOK__PUBLIC_URL", "wss://x.example/a", "warn", "no keys: it is closed", "set doors.audiohook.keys,"),
+    ("AUDIOHOOK__KEYS", '{"key": "not base64!"}', "fail", "doors.audiohook.keys", "expected API key"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "state", "detail", "remedy"), HALF, ids=[row[0] for row in HALF])
+def test_a_door_that_is_half_configured(name, value, state, detail, remedy, monkeypatch, capsys):
+    monkeypatch.setenv(f"CALMLINE_DOORS__{name}", value)
+    code, findings = _doctor(capsys)
+    found = findings["doors"]
+    assert (code, found["state"]) == (int(state == "fail"), state)
+    assert detail in found["detail"]
+    assert found["remedy"].startswith(remedy)
+
+
+def test_doors_that_are_ready_are_named(monkeypatch, capsys):
+    monkeypatch.setenv("CALMLINE_DOORS__TWILIO__AUTH_TOKENS", '["12345"]')
+    monkeypatch.setenv("CALMLINE_DOORS__TWILIO__PUBLIC_URL", "wss://x.example/doors/twilio")
+    assert _doctor(capsys)[1]["doors"]["detail"] == "twilio signed, audiohook closed"
+
+
 def test_a_port_in_use_is_a_warning(monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("CALMLINE_SERVER__PORT", str(taken.getsockname()[1]))
