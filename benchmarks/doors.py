@@ -6,7 +6,7 @@
 
 A real ``calmline serve --policy standard`` in a process and a folder of its own; the senders are in this one and must
 keep real time themselves, or the run is void. Calls begin one after the other over ``--open`` seconds and take the
-doors in turn, and the lines too: three of our sample calls and one built with many overlaps (or the FILEs), 8 kHz, from the
+doors in turn, and the lines too: three of our sample calls and one with many overlaps (or the FILEs), 8 kHz, from the
 start again where they end. Before, each line goes through each door alone, as fast as it is taken: that is the single
 call that the others are held against.
 
