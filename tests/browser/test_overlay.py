@@ -224,11 +224,12 @@ def test_nothing_is_cut_off(stage: Stage, live: Page, scene: str, viewport: dict
 def test_all_advice_of_the_playbook_fits(stage: Stage, live: Page) -> None:
     with (PIPELINE / "playbook.toml").open("rb") as file:
         book = tomllib.load(file)["advice"]
-    assert book
-    for n, each in enumerate(book, 500):
-        stage.show(scenes.scene(advice=scenes.advice(n, each["text"], each["detail"], each["severity"])))
+    wordings = [(said, each["severity"]) for each in book for said in (*each["say"], *each.get("write", ()))]
+    assert len(wordings) > len(book)
+    for n, (said, severity) in enumerate(wordings, 500):
+        stage.show(scenes.scene(advice=scenes.advice(n, said["text"], said["why"], severity)))
         event(live.get_by_test_id("advice"), n)
-        assert live.evaluate(CUT) == [], each["text"]
+        assert live.evaluate(CUT) == [], said["text"]
 
 
 OUTSIDE = """[...document.querySelectorAll('[data-testid]')].filter(part => {

@@ -27,7 +27,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("calls")
-    options = ["--once", "--speed", "6", "--port", "0", "--folder", str(folder)]
+    options = ["--once", "--speed", "3", "--port", "0", "--folder", str(folder)]
     process = subprocess.Popen(
         [sys.executable, "-m", "api.cli", "demo", *options],
         stdout=subprocess.PIPE,
