@@ -88,10 +88,10 @@ CALLS: dict[str, tuple[Script, Script | None]] = {
     "refusal": ([cue(5, "refusal")], [cue(8, "can_do")]),
     "promise": ([cue(5, "promise")], [cue(6, "refusal")]),
     "goodwill": ([theirs(3, "repeat_contact"), cue(4, "sees_history"), cue(5, "can_do")], [cue(9, "goodwill")]),
-    "next_step": ([theirs(2, "complaint"), theirs(5, "gratitude")], [cue(8, "next_step")]),
+    "next_step": ([TROUBLE, cue(3, "paraphrase"), theirs(5, "gratitude")], [cue(8, "next_step")]),
     "resolution_check": ([theirs(2, "insult"), cue(3, "empathy"), cue(40, "next_step")], [cue(45, "resolution_check")]),
     "feedback": (
-        [theirs(2, "complaint"), cue(3, "next_step"), theirs(5, "relief"), theirs(5, "gratitude")],
+        [TROUBLE, cue(3, "paraphrase"), cue(3, "next_step"), theirs(5, "relief"), theirs(5, "gratitude")],
         [cue(7, "feedback_invite")],
     ),
     "thanks": ([theirs(2, "insult"), cue(30, "next_step"), theirs(31, "relief")], [cue(33, "thanks")]),
