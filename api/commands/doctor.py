@@ -194,13 +194,17 @@ def _doors(config: Config) -> Finding:
 
     doors, states = config.doors, []
     check_doors(config.server, doors)
-    signed = {"twilio": ("auth_tokens", doors.twilio), "audiohook": ("keys", doors.audiohook)}
-    for name, (secrets, door) in signed.items():
-        opened = bool(getattr(door, secrets))
-        if door.public_url and not (opened or door.unsigned):
+    twilio, audiohook = doors.twilio, doors.audiohook
+    known = [
+        ("twilio", "auth_tokens", bool(twilio.auth_tokens), twilio.public_url),
+        ("audiohook", "keys", bool(audiohook.keys), audiohook.public_url),
+    ]
+    for name, secrets, opened, address in known:
+        unsigned = name in doors.unsigned
+        if address and not (opened or unsigned):
             remedy = f"set doors.{name}.{secrets}, or take doors.{name}.public_url away"
             return Finding("doors", "warn", f"{name} has a public_url and no {secrets}: it is closed", remedy)
-        states.append(f"{name} {'believes anybody here' if door.unsigned else 'signed' if opened else 'closed'}")
+        states.append(f"{name} {'believes anybody here' if unsigned else 'signed' if opened else 'closed'}")
     return Finding("doors", "ok", ", ".join(states))
 
 
