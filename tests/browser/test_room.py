@@ -223,3 +223,26 @@ def test_a_call_that_is_not_there_is_explained(browser: Browser, room: Room) -> 
     page.goto("/room/nonesuch")
     expect(page.get_by_test_id("message")).to_contain_text("no stored call nonesuch")
     page.close()
+
+
+@pytest.fixture
+def without_scores(room: Room, tmp_path: Path) -> Iterator[str]:
+    """A call in the room that has no curve at all: a written conversation."""
+    chat = tmp_path / "parcel.jsonl"
+    chat.write_text(
+        '{"role": "customer", "time": 5, "text": "My parcel has not come."}\n'
+        '{"role": "agent", "time": 20, "text": "I am sorry, let me look at it for you."}\n'
+    )
+    environment = {**os.environ, "CALMLINE_STORAGE__FOLDER": str(room.folder)}
+    command = [sys.executable, "-m", "api.cli", "analyze", str(chat), "--call-id", "parcel"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield "parcel"
+    delete = [sys.executable, "-m", "api.cli", "delete", "parcel", "--yes"]
+    subprocess.run(delete, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_a_call_without_any_score_is_shown_without_an_error(wide: Page, without_scores: str) -> None:
+    wide.goto(f"/room/{without_scores}")
+    expect(wide.get_by_test_id("no-anger")).to_be_visible()
+    expect(wide.get_by_test_id("word").first).to_be_visible()
+    wide.wait_for_timeout(500)
