@@ -133,8 +133,11 @@ class Store:
                 name: list(session.scalars(select(column).where(*own, column != "").distinct().order_by(column)))
                 for name, column in (("agents", CallRow.agent_id), ("teams", CallRow.team), ("queues", CallRow.queue))
             }
-            found["cues"] = list(session.scalars(select(CueRow.name).distinct().order_by(CueRow.name)))
-            found["alerts"] = list(session.scalars(select(AlertRow.kind).distinct().order_by(AlertRow.kind)))
+            for name, row, column in (("cues", CueRow, CueRow.name), ("alerts", AlertRow, AlertRow.kind)):
+                query = select(column).distinct().order_by(column)
+                if own:
+                    query = query.where(row.call_id.in_(select(CallRow.id).where(*own)))
+                found[name] = list(session.scalars(query))
         return found
 
     def get(self, call_id: str) -> CallRow:
