@@ -176,7 +176,7 @@ def require(what: May) -> Callable[[HTTPConnection], Who]:
         if who is None:
             detail = "no valid credentials: send Authorization: Bearer TOKEN, or open your login link"
             raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
-        raise HTTPException(403, f"a {who.role} credential may not do this")
+        raise HTTPException(403, f"the role {who.role} may not do this")
 
     return check
 

@@ -44,7 +44,7 @@ def _plain(row: CallRow) -> dict[str, object]:
 
 def _table(rows: list[CallRow]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("id", overflow="fold")
+    table.add_column("id", no_wrap=True)  # the argument of every other command: to be copied whole
     for name in ("started (UTC)", "duration", "state", "agent"):
         table.add_column(name, no_wrap=name != "agent")
     for name in ("alerts", "peak anger"):

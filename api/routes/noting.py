@@ -90,4 +90,4 @@ async def take_back(line: Line, desk: TheDesk, folder: Folder, who: Answerer) ->
 
 def _check(who: Who, said: Comment | AlertLabel | Stretch | Reviewed) -> None:
     if isinstance(said, Stretch | Reviewed) and not who.may(May.JUDGE):
-        raise HTTPException(403, f"a {who.role} credential may not do this")
+        raise HTTPException(403, f"the role {who.role} may not do this")
