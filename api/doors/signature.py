@@ -54,6 +54,8 @@ def sign_address(url: str, token: str) -> str:
 
 def check_address(given: str, url: str, tokens: Iterable[SecretStr]) -> None:
     """Raises Unauthorized."""
+    if not given:
+        raise Unauthorized("no X-Twilio-Signature came; a proxy must hand it on")
     right = False
     for token in tokens:
         right |= hmac.compare_digest(given.encode(), sign_address(url, token.get_secret_value()).encode())

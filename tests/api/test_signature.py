@@ -185,3 +185,11 @@ def test_the_known_answer_of_hmac_sha1() -> None:
 def test_no_other_address_signature_passes(text: str) -> None:
     with pytest.raises(Unauthorized):
         check_address(text, "wss://calls.example.com/doors/twilio", [SecretStr("one"), SecretStr("two")])
+
+
+def test_a_handshake_without_a_signature_is_told_from_a_wrong_one() -> None:
+    """Or an engineer whose proxy takes the header away hunts for a bad token."""
+    with pytest.raises(Unauthorized, match="no X-Twilio-Signature came"):
+        check_address("", "wss://calls.example.com/doors/twilio", [SecretStr("one")])
+    with pytest.raises(Unauthorized, match="fits none"):
+        check_address("AAAA", "wss://calls.example.com/doors/twilio", [SecretStr("one")])
