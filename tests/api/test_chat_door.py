@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from api.config import Limits
@@ -200,8 +201,9 @@ def test_the_same_id_in_progress_leaves_the_first_alone(server: Served) -> None:
 
 def test_too_many_messages_end_it(serve: Serve, configured: Callable[..., Any]) -> None:
     with serve(configured(limits=Limits(messages_per_s=50))) as server, chatting(server) as socket:
-        for _ in range(150):
-            line(socket, "agent", "Hello.", 1.0)
+        for _ in range(300):
+            with suppress(ConnectionClosed):
+                socket.send("{}")  # no line, and so done with soon, on a loaded machine too
         _, end = rest(socket)
     assert end.code == 1008
 

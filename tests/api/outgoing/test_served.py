@@ -41,10 +41,10 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 event = Webhook(SECRET).verify(body, dict(self.headers.items()))
+                receiver.got.put(event)  # before the answer: after it the next one may come
                 self.send_response(receiver.status)
                 self.send_header("content-length", "0")
                 self.end_headers()
-                receiver.got.put(event)
 
             def log_message(self, *_: object) -> None: ...
 
