@@ -1,12 +1,13 @@
 """The labelled lines of tests/cues as a telephone and the embedded recogniser give them back.
 
-    uv run python -m benchmarks.cues tests/cues/customer.jsonl [--out tests/cues/customer.recognised.jsonl]
+    uv run python -m benchmarks.cues tests/cues/customer.jsonl [--out FILE.recognised.jsonl] [--part fresh]
 
 Each line is spoken by one of ``VOICES`` in turn (Debian's espeak-ng, flite, and festival with festvox-us-slt-hts), goes
 through the line of the sample calls (300-3400 Hz, 8 kHz, mu-law, light noise: ``sample_audio.studio.telephone``) and is
 heard as a final utterance of its own. Written are id, voice and text, one JSON object a line, so that figures with real
-recognition errors need no speech. Printed is the share of words wrong, as ``benchmarks.clips.wrong`` counts them, a
-voice a line.
+recognition errors need no speech. With ``--part`` only its lines are spoken, in the voice and the noise of their place
+in the whole file, and the rows of the others stay in ``--out`` as they are. Printed is the share of words wrong, as
+``benchmarks.clips.wrong`` counts them, a voice a line.
 """
 
 import argparse
@@ -51,6 +52,7 @@ class Line(TypedDict):
 
     id: str
     text: str
+    part: str
 
 
 def read(file: Path) -> list[Line]:
@@ -83,12 +85,22 @@ def phoned(samples: Floats, rate: int, seed: int) -> Samples:
     return heard
 
 
-def clips(lines: list[Line]) -> list[Clip]:
-    """Each line in the voice whose turn it is."""
+def clips(lines: list[Line], part: str) -> list[Clip]:
+    """Each line of the part (empty: each of all) in the voice whose turn it is in the whole file."""
     return [
         Clip(line["id"], voice, phoned(*spoken(line["text"], voice), seed), line["text"])
         for seed, (line, voice) in enumerate(zip(lines, cycle(VOICES), strict=False))
+        if not part or line["part"] == part
     ]
+
+
+def write(file: Path, lines: list[Line], said: list[Clip], texts: list[str]) -> None:
+    """One row a line in the order of the lines; of a line not said now, the row that the file has."""
+    known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    rows = {row["id"]: row for row in map(json.loads, known)}
+    rows |= {c.name: {"id": c.name, "voice": c.speaker, "text": text} for c, text in zip(said, texts, strict=True)}
+    kept = (rows[line["id"]] for line in lines if line["id"] in rows)
+    file.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
 
 
 def report(said: list[Clip], texts: list[str]) -> None:
@@ -106,13 +118,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lines", type=Path, help="labelled lines: id, text")
     parser.add_argument("--out", type=Path, help="without it, figures alone")
+    parser.add_argument("--part", default="", help="speak only the lines of this part")
     options = parser.parse_args()
-    said = clips(read(options.lines))
+    lines = read(options.lines)
+    said = clips(lines, options.part)
+    if not said:
+        parser.error(f"no line of {options.lines} has the part {options.part!r}")
     texts = [text.strip() for text in ours(engine(), BATCH)(said)]
     report(said, texts)
     if options.out:
-        rows = ({"id": c.name, "voice": c.speaker, "text": text} for c, text in zip(said, texts, strict=True))
-        options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        write(options.out, lines, said, texts)
 
 
 if __name__ == "__main__":
