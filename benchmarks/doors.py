@@ -209,7 +209,8 @@ def report(
     spent = (run.usage[-1].cpu - run.usage[0].cpu) / (run.usage[-1].at - run.usage[0].at)
     doors = ", ".join(f"{count} {door}" for door, count in Counter(plan.door for plan in plans).items())
     yield f"{len(plans)} connections ({doors}), {len(lines[0].pcm) / lines[0].rate:.0f} s each"
-    yield f"  server {spent:.2f} cores, senders {run.own:.2f}"
+    yield f"  server {spent:.2f} cores ({spent / len(plans):.4f} a connection), senders {run.own:.2f}"
+    yield from _by_thread(run, len(plans))
     yield f"  senders behind real time p50 {np.median(lags):.3f} s, p99 {late:.3f} s"
     if late > LAG_S:
         yield f"  VOID: the senders, or the server that kept them waiting, did not keep real time ({LAG_S:g} s)"
@@ -226,6 +227,13 @@ def report(
     yield f"  as the single call: talk {same('turns')}, overlaps {same('overlaps')} of {len(plans)} calls"
     yield from _words(calls, alone)
     yield "  MB " + ", ".join(f"{each.resident / 1e6:.0f}" for each in run.usage[::60]) + " (a minute apart)"
+
+
+def _by_thread(run: Run, calls: int) -> Iterator[str]:
+    first, last = run.usage[0], run.usage[-1]
+    for name, cpu in (last.threads - first.threads).most_common():
+        cores = cpu / (last.at - first.at)
+        yield f"    {name:16s} {cores:6.3f} cores  {cores / calls:7.4f} a connection"
 
 
 def _same(calls: dict[Plan, Heard], alone: dict[tuple[str, int], Heard], what: str) -> int:

@@ -9,6 +9,7 @@ drafts are left out (see ``scheduler``). No step waits for the recogniser.
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,18 +24,20 @@ from pipeline.channel import Channel
 from pipeline.drafts import Agreement, Draft
 from pipeline.errors import Conflict, NotFound, StorageFault
 from pipeline.events import Rejected, Words
+from pipeline.framing import Sound
 from pipeline.hush import Hush
-from pipeline.inputs import ChatLine, Command, EngineResult, Frame, Input, Loss, Mark
+from pipeline.inputs import ChatLine, Command, EngineResult, Frame, Input, Mark
 from pipeline.lane import Lane
 from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
 from pipeline.timebase import RATE, TICK, samples, seconds
 from pipeline.view import VIEW, View
+from pipeline.waiting import Item, Waiting
 
 T = TypeVar("T")
 
 QUEUE = 2 * RATE // TICK
-"""Frames that may wait: 2 s."""
+"""Ticks that may wait: 2 s."""
 
 BATCH = 16
 """Frames stepped in one go when they have piled up: half a second, so commands never wait longer."""
@@ -75,7 +78,9 @@ class LiveCall:
         self._pool = pool
         self._lane = lane
         self._audience = audience
-        self._queue: asyncio.Queue[Frame | Loss | Mark | ChatLine | None] = asyncio.Queue(QUEUE)
+        self._queue = Waiting(QUEUE)
+        self._ready: deque[Input | Frame] = deque()  # made of what was taken, and not stepped yet
+        self._last = False
         self._inbox: list[Input] = []
         self._closing: tuple[str, int | None] | None = None
         self._over = asyncio.Event()
@@ -106,18 +111,23 @@ class LiveCall:
         with self._lock:
             return read(self._call.view)
 
-    async def feed(self, items: Sequence[Frame | Loss | Mark | ChatLine]) -> None:
+    async def feed(self, items: Sequence[Item]) -> None:
         """Hand over what the door gave; waits while 2 s are queued. Raises Conflict when the call is over.
 
         The sender's marks, and the lines of a chat, go the same way and keep their place between its frames.
         """
         for item in items:
             self._check_open()
-            if isinstance(item, Frame):
-                self._unheard = 0
-                self._fed = item.end
-                self._began = min(self._began, self._loop.time() - seconds(item.end))
+            if isinstance(item, Sound | Frame):
+                self._comes(item.ticks * TICK if isinstance(item, Sound) else TICK)
             await self._queue.put(item)
+
+    def _comes(self, count: int) -> None:
+        """So many more samples."""
+        if count:
+            self._unheard = 0
+            self._fed += count
+            self._began = min(self._began, self._loop.time() - seconds(self._fed))
 
     async def mark(self, mark: Mark) -> None:
         """A mark from outside: queued, for a ``resume`` must not overtake card data. Raises as ``admit`` does.
@@ -175,22 +185,29 @@ class LiveCall:
 
     async def _batch(self) -> bool:
         """Step what has come. False once the end marker was reached."""
-        items = [await self._queue.get()]
-        while len(items) < BATCH and items[-1] is not None and not self._queue.empty():
-            items.append(self._queue.get_nowait())
+        items: list[Item | None] = [] if self._ready else await self._queue.take(BATCH)
+        self._last = self._last or None in items
         inbox, self._inbox = self._inbox, []
         audio = [item for item in items if item is not None]
         self._take(await self._in_lane(partial(self._advance, inbox, audio)))
-        return items[-1] is not None
+        return bool(self._ready) or not self._last
 
-    def _advance(self, inbox: list[Input], items: list[Frame | Loss | Mark | ChatLine]) -> list[Step]:
+    def _advance(self, inbox: list[Input], items: list[Item]) -> list[Step]:
+        """A BATCH of frames at most: a long gap, which comes in one piece, holds nobody up."""
+        for command in inbox:
+            self._admit(command)
+        for item in items:
+            self._ready.extend(item.frames() if isinstance(item, Sound) else [item])
         steps: list[Step] = []
-        for item in (*inbox, *items):
-            if isinstance(item, Frame):
-                steps.append(self._call.advance(self._hush.pass_on(item)))
-            elif not (isinstance(item, ChatLine) and self._hush.withholds(self._call.session.heard)):
-                self._admit(item)
+        while self._ready and len(steps) < BATCH:
+            self._step(self._ready.popleft(), steps)
         return steps
+
+    def _step(self, item: Input | Frame, steps: list[Step]) -> None:
+        if isinstance(item, Frame):
+            steps.append(self._call.advance(self._hush.pass_on(item)))
+        elif not (isinstance(item, ChatLine) and self._hush.withholds(self._call.session.heard)):
+            self._admit(item)
 
     def _admit(self, item: Input) -> None:
         self._call.admit(item)
@@ -270,8 +287,7 @@ class LiveCall:
 
     def _discard(self) -> None:
         """Free a feeder that waits for room."""
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        self._queue.clear()
 
     async def _in_lane(self, work: Callable[[], T]) -> T:
         """Run blocking work of this call in the lane, never two at a time."""

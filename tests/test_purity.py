@@ -22,8 +22,8 @@ IMPURE = {
 }
 ALLOWED = {"pipeline/lane.py", "pipeline/live.py", "pipeline/pool.py", "models/whisper.py"}
 """whisper.py loads its model in a thread of low priority."""
-PROMISES = {"pipeline/replay.py": {"concurrent"}}
-"""The recorded driver waits for futures that others fulfil."""
+PROMISES = {"pipeline/replay.py": {"concurrent"}, "pipeline/waiting.py": {"asyncio"}}
+"""The recorded driver waits for futures that others fulfil, a call's queue for room."""
 FILES = [
     path
     for package in ("pipeline", "models")

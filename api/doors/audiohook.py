@@ -29,9 +29,9 @@ from api.doors.transcripts import Offsets, entity, without_tokens
 from api.hub import TooSlow
 from api.routes.deps import TheDesk
 from pipeline.channel import TWO_CHANNEL
-from pipeline.door import Door
 from pipeline.errors import BadInput, CalmlineError, EngineFault
 from pipeline.live import LiveCall
+from pipeline.placing import Placing
 
 router = APIRouter()
 
@@ -121,7 +121,7 @@ async def _opening(wire: Wire) -> Opening:
 
 async def _call(desk: Desk, wire: Wire, settings: AudioHook, opening: Opening) -> None:
     async with opened(desk, call_info(settings, opening), again=wire.session.id[:8]) as live:
-        line = Line(live, desk, NAME, Door(TWO_CHANNEL, RATE), wire.guard)
+        line = Line(live, desk, NAME, Placing(TWO_CHANNEL, RATE), wire.guard)
         offsets = Offsets()
         intake = Intake(wire, line, settings, offsets)
         telling = asyncio.create_task(_tell(desk, wire, settings, live, offsets))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -13,10 +13,11 @@ from api.calls import Desk
 from api.doors.limits import Guard, Refused
 from api.sockets import until_one_ends
 from pipeline.channel import Channel
-from pipeline.door import Door
 from pipeline.errors import BadInput, Conflict
-from pipeline.inputs import Frame, Loss, Mark, MarkKind
+from pipeline.framing import Sound
+from pipeline.inputs import Mark, MarkKind
 from pipeline.live import LiveCall
+from pipeline.placing import Placing
 from pipeline.session import CallInfo
 from pipeline.timebase import seconds
 
@@ -34,8 +35,6 @@ GONE_BY = {RESTART: "server stopped", 1009: ENDED_BY["frame_size"]}
 """Why a call ended by the close code of its connection, where that says more than that it is lost."""
 
 _log = structlog.get_logger("calmline.doors")
-
-Pushed = Sequence[Frame | Loss]
 
 
 @asynccontextmanager
@@ -57,7 +56,7 @@ async def opened(desk: Desk, info: CallInfo, again: str) -> AsyncIterator[LiveCa
 class Line:
     """name: of the door, for its metric and its marks."""
 
-    def __init__(self, live: LiveCall, desk: Desk, name: str, door: Door, guard: Guard) -> None:
+    def __init__(self, live: LiveCall, desk: Desk, name: str, door: Placing, guard: Guard) -> None:
         self.live = live
         self.door = door
         self._guard = guard
@@ -69,10 +68,11 @@ class Line:
         self._guard.heard(seconds(self.door.heard))
         self._metrics.received(self._name, size)
 
-    async def feed(self, items: Pushed) -> None:
+    async def feed(self, sound: Sound) -> None:
         """Hand over what the door gave. Raises Conflict when the call is over."""
-        await self.live.feed(items)
-        self._metrics.took(sum(isinstance(item, Frame) for item in items))
+        ticks = sound.ticks  # it may be joined to others
+        await self.live.feed([sound])
+        self._metrics.took(ticks)
 
     async def mark(self, kind: MarkKind) -> None:
         await self.live.feed([Mark(kind=kind, by=self._name)])

@@ -18,7 +18,6 @@ What cannot be used is answered with {"type":"error","message":one line} and clo
 
 import asyncio
 import json
-from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -34,10 +33,11 @@ from api.metrics import Metrics
 from api.policy import Role, Who
 from api.routes.deps import OwnBringer, TheDesk
 from pipeline.channel import TWO_CHANNEL
-from pipeline.door import Door
 from pipeline.errors import BadInput, CalmlineError, Conflict, NotFound
-from pipeline.inputs import Frame, Loss, Mark
+from pipeline.framing import Sound
+from pipeline.inputs import Mark
 from pipeline.live import LiveCall
+from pipeline.placing import Placing
 from pipeline.timebase import seconds
 
 router = APIRouter()
@@ -59,7 +59,7 @@ class Intake:
         self._live = live
         self._metrics = metrics
         self._order = [start.channels.index(channel) for channel in TWO_CHANNEL] if len(start.channels) == 2 else [0]
-        self._door = Door(live.info.channels, start.rate, slack_s=0.0)
+        self._door = Placing(live.info.channels, start.rate, slack_s=0.0)
         self._rest = b""
         self._position = start.position or None
 
@@ -121,9 +121,10 @@ class Intake:
                 return False
         return True
 
-    async def _feed(self, items: Sequence[Frame | Loss]) -> None:
-        await self._live.feed(items)
-        self._metrics.took(sum(isinstance(item, Frame) for item in items))
+    async def _feed(self, sound: Sound) -> None:
+        ticks = sound.ticks  # it may be joined to others
+        await self._live.feed([sound])
+        self._metrics.took(ticks)
 
 
 @router.websocket("/doors/pcm")

@@ -8,9 +8,9 @@ from api.calls import new_id
 from api.metadata import Metadata
 from api.problems import first_problem
 from pipeline.channel import MONO, TWO_CHANNEL, Channel
-from pipeline.door import HIGHEST, LOWEST
 from pipeline.errors import BadInput
 from pipeline.inputs import MarkKind
+from pipeline.placing import HIGHEST, LOWEST
 from pipeline.session import CallInfo
 
 T = TypeVar("T")

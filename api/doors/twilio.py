@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.calls import Desk, new_id
 from api.doors.limits import Guard, Refused, Room
-from api.doors.line import RESTART, Line, Pushed, opened, without
+from api.doors.line import RESTART, Line, opened, without
 from api.doors.mulaw import RATE
 from api.doors.settings import Twilio
 from api.doors.signature import Unauthorized, check_address
@@ -25,8 +25,9 @@ from api.doors.twilio_messages import Started
 from api.doors.twilio_stream import TRACKS, Audio, Stream
 from api.routes.deps import TheDesk
 from pipeline.channel import TWO_CHANNEL, Channel
-from pipeline.door import Door
 from pipeline.errors import BadInput, CalmlineError, Conflict
+from pipeline.framing import Sound
+from pipeline.placing import Placing
 from pipeline.session import CallInfo
 
 router = APIRouter()
@@ -76,7 +77,7 @@ async def _call(socket: WebSocket, desk: Desk, settings: Twilio) -> None:
     stream, guard = Stream(), desk.guard()
     started = await _start(socket, guard, stream)
     async with opened(desk, call_info(settings, started), again=started.stream[-8:] or "2") as live:
-        line = Line(live, desk, NAME, Door(TWO_CHANNEL, RATE), guard)
+        line = Line(live, desk, NAME, Placing(TWO_CHANNEL, RATE), guard)
         intake = Intake(stream, started, line, settings)
         stopped = await line.run(lambda: intake.listen(socket, guard))
     if stopped:
@@ -121,7 +122,7 @@ class Intake:
             self._line.received(len(packet.pcm))
             await self._line.feed(self._push(packet))
 
-    def _push(self, packet: Audio) -> Pushed:
+    def _push(self, packet: Audio) -> Sound:
         channel, door = self._roles[packet.track], self._line.door
         if self._alone is None:
             return door.push_track(channel, packet.pcm, position=packet.position)

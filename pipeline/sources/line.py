@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.door import HIGHEST, LOWEST, check_rate
 from pipeline.errors import BadInput
+from pipeline.placing import HIGHEST, LOWEST, check_rate
 from pipeline.sources.overrun import Overruns
 from pipeline.sources.spool import Spool
 

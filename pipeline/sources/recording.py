@@ -17,9 +17,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from pipeline.channel import MONO, TWO_CHANNEL, Channel
-from pipeline.door import Door, check_rate
+from pipeline.door import Door
 from pipeline.errors import BadInput
 from pipeline.inputs import Frame, Loss
+from pipeline.placing import check_rate
 
 Block = NDArray[np.float32]
 

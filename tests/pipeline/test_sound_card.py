@@ -318,7 +318,7 @@ def test_two_clocks_that_drift_stay_within_half_a_tick(machine: Callable[..., Ma
 def test_without_the_correction_they_would_not(
     machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.door._Clock.correct", lambda clock, pcm, lead: pcm)
+    monkeypatch.setattr("pipeline.placing.Clock.correct", lambda clock, pcm, lead: pcm)
     heard = Heard(machine(*pair()), 220.0, device="Mic", loopback="Monitor")
     assert np.abs(apart(heard, 210.0)).min() > 0.025
 
