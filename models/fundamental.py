@@ -25,20 +25,23 @@ GAIN = 2.0
 Matrix = NDArray[np.float64]
 
 
-class Fundamental:
-    """Several channels side by side. ``restore`` windows in order; the filter's state is kept between them."""
+def fresh(channels: int) -> Matrix:
+    """The filter's state before anything was heard: float64 (1, channels, 4), of one call."""
+    return np.zeros((1, channels, 4))
 
-    def __init__(self, channels: int = 1) -> None:
-        self._state: Matrix = np.zeros((channels, 4))
 
-    def restore(self, windows: Samples) -> Samples:
-        """windows: float32 (channels, 512). Returns a new array of that shape and dtype, without delay. About 20 µs."""
-        f, rows = _filter(), len(windows)
-        blocks = np.maximum(windows, 0.0).astype(np.float64).reshape(rows, -1, BLOCK)
-        states = np.concatenate((self._state, (blocks @ f.taken).reshape(rows, -1)), axis=1) @ f.chained
-        self._state = states[:, -4:]
-        low = blocks @ f.direct + states[:, :-4].reshape(rows, -1, 4) @ f.carried
-        return windows + (GAIN * low).astype(np.float32).reshape(windows.shape)
+def restore(windows: Samples, state: Matrix) -> tuple[Samples, Matrix]:
+    """The windows with their fundamental, without delay, and the next state.
+
+    windows: float32 (calls, channels, 512), the next of each; neither kept nor changed. state: float64 (calls,
+    channels, 4). A call's numbers are the same to the bit whoever shares the step.
+    """
+    f, (calls, channels, _) = _filter(), windows.shape
+    blocks = np.maximum(windows, 0.0).astype(np.float64).reshape(calls * channels, -1, BLOCK)
+    taken = (blocks @ f.taken).reshape(calls, channels, -1)
+    states = np.concatenate((state, taken), axis=2) @ f.chained
+    low = blocks @ f.direct + states[..., :-4].reshape(calls * channels, -1, 4) @ f.carried
+    return windows + (GAIN * low).astype(np.float32).reshape(windows.shape), states[..., -4:]
 
 
 class _Blocks:

@@ -11,7 +11,7 @@ counted from the first sample of the array that was given (transcriber) or of th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,11 @@ class SpeechDetector(Protocol):
     def identity(self) -> Identity: ...
 
     def stream(self, channels: int = 1) -> SpeechStream: ...
+
+    def detect_all(self, asked: Sequence[tuple[Any, Samples]]) -> Sequence[Sequence[float]]:
+        """What each of these streams of its own, none of them twice, answers to its windows: to the bit what
+        ``detect`` would give, whoever else is asked for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

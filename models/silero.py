@@ -6,14 +6,15 @@ What it hears has the fundamental put back that a telephone line cuts off (``mod
 """
 
 import hashlib
+from collections.abc import Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from models import fundamental
 from models.errors import ModelError
-from models.fundamental import Fundamental
 from models.protocols import Identity, Samples
 from models.silero_network import HEARD, Network, State
 
@@ -29,8 +30,8 @@ class SileroDetector:
     """One network, shared by every call; ``stream()`` holds what belongs to the channels of one.
 
     path: the ONNX file, by default the one inside faster-whisper. It runs on the caller's thread and may be used from
-    several at once. About 0.1 ms a window of two channels. Raises ModelError if the file is absent or no Silero v6
-    network.
+    several at once. About 0.17 ms a window of two channels alone, a third of that for each of many calls together
+    (``benchmarks.lane``). Raises ModelError if the file is absent or no Silero v6 network.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -48,17 +49,53 @@ class SileroDetector:
 
     def stream(self, channels: int = 1) -> "SileroStream":
         """Channels side by side, which have heard nothing yet."""
-        return SileroStream(self._network, channels)
+        return SileroStream(self, channels)
+
+    def detect_all(self, asked: Sequence[tuple["SileroStream", Samples]]) -> list[list[float]]:
+        """What ``SileroStream.detect`` would give for each, to the bit, at less cost. No stream twice.
+
+        Raises ModelError as that does; nobody has heard anything then.
+        """
+        for stream, windows in asked:
+            stream.check(windows)
+        answers: list[list[float]] = [[] for _ in asked]
+        for channels in {stream.channels for stream, _ in asked}:
+            places = [place for place, (stream, _) in enumerate(asked) if stream.channels == channels]
+            heard = self._together([asked[place] for place in places])
+            for place, probabilities in zip(places, heard, strict=True):
+                answers[place] = probabilities
+        return answers
+
+    def _together(self, asked: list[tuple["SileroStream", Samples]]) -> list[list[float]]:
+        """The same for streams with as many channels each."""
+        streams = [stream for stream, _ in asked]
+        windows = np.stack([windows for _, windows in asked])
+        restored, fundamentals = fundamental.restore(windows, np.concatenate([each.fundamental for each in streams]))
+        heard = np.concatenate((np.stack([each.context for each in streams]), restored), axis=2)
+        before = State(
+            np.concatenate([each.state.h for each in streams]), np.concatenate([each.state.c for each in streams])
+        )
+        probabilities, after = self._network.step(heard, before)
+        for place, stream in enumerate(streams):
+            here = slice(place, place + 1)
+            stream.fundamental, stream.context = fundamentals[here], heard[place, :, -CONTEXT:]
+            stream.state = State(after.h[here], after.c[here])
+        answers: list[list[float]] = probabilities.tolist()
+        return answers
 
 
 class SileroStream:
-    """Speech activity of some channels of one call. Drive it from one thread at a time."""
+    """Speech activity of some channels of one call. Drive it from one thread at a time.
 
-    def __init__(self, network: Network, channels: int) -> None:
-        self._network = network
-        self._state = State.fresh(channels)
-        self._fundamental = Fundamental(channels)
-        self._heard: Samples = np.zeros((channels, HEARD), np.float32)
+    fundamental, state: of the networks, see there. context: float32 (channels, 64), the end of the last windows.
+    """
+
+    def __init__(self, detector: SileroDetector, channels: int) -> None:
+        self.channels = channels
+        self.fundamental = fundamental.fresh(channels)
+        self.state = State.fresh(channels)
+        self.context: Samples = np.zeros((channels, CONTEXT), np.float32)
+        self._detector = detector
 
     def detect(self, windows: Samples) -> list[float]:
         """Probability in 0-1, for each channel, that its window holds speech.
@@ -66,13 +103,13 @@ class SileroStream:
         windows: float32 (channels, 512), the 32 ms that follow the previous windows. They are neither kept nor changed.
         Raises ModelError for another shape or dtype.
         """
-        expected = (len(self._heard), WINDOW)
+        return self._detector.detect_all([(self, windows)])[0]
+
+    def check(self, windows: Samples) -> None:
+        """Raises as ``detect`` does."""
+        expected = (self.channels, WINDOW)
         if windows.shape != expected or windows.dtype != np.float32:
             raise ModelError(f"speech activity takes {expected} float32 samples, got {windows.shape} {windows.dtype}")
-        restored = self._fundamental.restore(windows)
-        self._heard = np.concatenate((self._heard[:, -CONTEXT:], restored), axis=1)
-        probabilities, self._state = self._network.step(self._heard, self._state)
-        return [float(probability) for probability in probabilities]
 
 
 def bundled() -> Path:

@@ -1,8 +1,9 @@
-"""Silero VAD v6 in numpy: the same sums as its ONNX graph, for several channels at once.
+"""Silero VAD v6 in numpy: the same sums as its ONNX graph, for several calls at once.
 
-onnxruntime takes one channel a call, and half of its 90 µs for a window are the way into it; here two channels take
-80 µs together. What is computed is spelled out below; the numbers are read from the file, and held against
-onnxruntime's own answer when it is loaded.
+onnxruntime takes one channel a call, and half of its 90 µs for a window are the way into it. Numpy's way in is paid
+once here, however many calls there are. Each call is a matrix of its own in a stack, so BLAS adds up its rows as if it
+were alone, and its numbers are the same to the bit whoever shares the step. What is computed is spelled out below; the
+weights are read from the file, and held against onnxruntime's own answer when it is loaded.
 """
 
 from dataclasses import dataclass
@@ -32,14 +33,15 @@ _LAST = ("decoder.conv1d.weight", "decoder.conv1d.bias")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """h, c: float32 (channels, 128), of the recurrent layer."""
+    """h, c: float32 (calls, channels, 128), of the recurrent layer."""
 
     h: Floats
     c: Floats
 
     @classmethod
     def fresh(cls, channels: int) -> "State":
-        return cls(np.zeros((channels, STATE), np.float32), np.zeros((channels, STATE), np.float32))
+        """Of one call."""
+        return cls(np.zeros((1, channels, STATE), np.float32), np.zeros((1, channels, STATE), np.float32))
 
 
 class Network:
@@ -54,7 +56,7 @@ class Network:
         found = values(file, [*_KERNELS, *_BIASES, *_GATES, *_LAST], ["speech_probs"], inputs)
         try:
             self._take(found)
-            probability, _ = self.step(_sample(), State.fresh(1))
+            probability, _ = self.step(_sample()[None], State.fresh(1))
         except (ValueError, IndexError) as error:
             raise ModelError("its weights have other shapes") from error
         if not abs(probability - found["speech_probs"]).max() <= NEARLY:
@@ -75,9 +77,13 @@ class Network:
         self._last, self._last_bias = found[_LAST[0]][0, :, 0], found[_LAST[1]][0]
 
     def step(self, heard: Floats, state: State) -> tuple[Floats, State]:
-        """Probabilities of speech, float32 (channels,), and the next state. heard: float32 (channels, 576)."""
-        columns = _beside(_spectra(heard)) @ self._first + self._first_bias
-        row = np.maximum(columns, 0.0).reshape(len(heard), -1)
+        """Probabilities of speech, float32 (calls, channels), and the next state.
+
+        heard: float32 (calls, channels, 576).
+        """
+        calls, channels, _ = heard.shape
+        columns = _beside(_spectra(heard.reshape(-1, HEARD))) @ self._first + self._first_bias
+        row = np.maximum(columns, 0.0).reshape(calls, channels, -1)
         for matrix, bias in self._layers:
             row = np.maximum(row @ matrix + bias, 0.0)
         state = self._recur(row, state)
@@ -89,15 +95,15 @@ class Network:
 
         A gate opens by the logistic function of x, which is (1 + tanh(x / 2)) / 2; its weights are halved already.
         """
-        gates = np.tanh(np.concatenate((row, state.h), axis=1) @ self._gates + self._gate_bias)
-        opened, cell = 0.5 + 0.5 * gates[:, : 3 * STATE], gates[:, 3 * STATE :]
-        take, give, keep = opened[:, :STATE], opened[:, STATE : 2 * STATE], opened[:, 2 * STATE :]
+        gates = np.tanh(np.concatenate((row, state.h), axis=2) @ self._gates + self._gate_bias)
+        opened, cell = 0.5 + 0.5 * gates[..., : 3 * STATE], gates[..., 3 * STATE :]
+        take, give, keep = np.split(opened, 3, axis=2)
         c = keep * state.c + take * cell
         return State(give * np.tanh(c), c)
 
 
 def _spectra(heard: Floats) -> Floats:
-    """Magnitudes, float32 (channels, 4, 129): Hann windows of 256 samples, every 128."""
+    """Magnitudes, float32 (rows, 4, 129), of (rows, 576): Hann windows of 256 samples, every 128."""
     mirrored = heard[:, -2 : -2 - FRAME // 4 : -1]
     hops = np.concatenate((heard, mirrored), axis=1).reshape(len(heard), -1, HOP)
     frames = np.concatenate((hops[:, :-1], hops[:, 1:]), axis=2)
@@ -106,13 +112,12 @@ def _spectra(heard: Floats) -> Floats:
 
 
 def _beside(columns: Floats) -> Floats:
-    """Each column with its neighbours, silence beyond the edges: (channels, n, width) to (channels, n, 3 * width).
+    """Each column with its neighbours, silence beyond the edges: (rows, n, width) to (rows, n, 3 * width).
 
-    Multiplied with a matrix, that is a product for each channel. One for all would be so large that OpenBLAS wakes its
-    threads for it.
+    Multiplied with a matrix, that is a product for each row of one channel.
     """
-    channels, count, width = columns.shape
-    wide = np.zeros((channels, count + 2, width), np.float32)
+    rows, count, width = columns.shape
+    wide = np.zeros((rows, count + 2, width), np.float32)
     wide[:, 1:-1] = columns
     return np.concatenate((wide[:, :-2], wide[:, 1:-1], wide[:, 2:]), axis=2)
 

@@ -11,6 +11,7 @@ from pipeline.journal import Journal
 from pipeline.reducer import Reducer
 from pipeline.session import Entry, Session, Step, Tick
 from pipeline.tape import Tape
+from pipeline.together import Asking, alone
 from pipeline.view import View
 
 
@@ -42,9 +43,13 @@ class Call:
 
     def hear(self, frame: Frame) -> Tick:
         """The first half of ``advance``, which may run ahead of the second."""
+        return alone(self.hearing(frame))
+
+    def hearing(self, frame: Frame) -> Asking[Tick]:
+        """The same for whoever steps many calls and answers what they ask in one go."""
         if self._tape is not None:
             self._tape.write(frame)
-        return self.session.hear(frame)
+        return (yield from self.session.hearing(frame))
 
     def think(self, tick: Tick) -> Step:
         """The second half, for each tick in order."""

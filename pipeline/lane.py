@@ -1,8 +1,9 @@
 """The one thread in which every live call is stepped.
 
-Calls share it by turns: whatever was asked for while it was busy goes next, all in one go. So the more calls there are,
-the more of each is stepped at a time, and what a turn costs by itself (a hop to another thread and back, caches that
-the recogniser has filled with its own) is paid once for all of them.
+Calls share it by turns: whatever was asked for while it was busy goes next, all in one go and side by side (see
+``together``). So the more calls there are, the more of each is stepped at a time, and what a turn costs by itself (a
+hop to another thread and back, the way into a model, caches that the recogniser has filled with its own) is paid once
+for all of them.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from pipeline.together import Asking, Outcome, together
 
 T = TypeVar("T")
 
@@ -21,11 +24,10 @@ SWITCH_S = 0.001
 that gives way at every packet."""
 
 Work = Callable[[], Any]
-Done = tuple[Any, BaseException | None]
 
 
 class Lane:
-    """``run`` from the event loop alone. A turn's works are done as they came; one that fails harms no other."""
+    """``run`` from the event loop alone. A turn's works begin as they came; one that fails harms no other."""
 
     def __init__(self, pace_s: float = PACE_S) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
@@ -35,8 +37,8 @@ class Lane:
         self._busy = False
         sys.setswitchinterval(SWITCH_S)
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns, or raises, in the lane."""
+    async def run(self, work: Callable[[], T | Asking[T]]) -> T:
+        """What ``work`` returns, or raises, in the lane; where that asks, what it returns in the end."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, answer))
         if not self._busy:
@@ -58,11 +60,11 @@ class Lane:
         turn, self._waiting = self._waiting, []
         works = [work for work, _ in turn]
         answers = [answer for _, answer in turn]
-        self._thread.submit(_do, works).add_done_callback(
+        self._thread.submit(together, works).add_done_callback(
             lambda done: loop.call_soon_threadsafe(self._told, answers, done.result())
         )
 
-    def _told(self, answers: list[asyncio.Future[Any]], results: list[Done]) -> None:
+    def _told(self, answers: list[asyncio.Future[Any]], results: list[Outcome]) -> None:
         for answer, (result, error) in zip(answers, results, strict=True):
             if answer.cancelled():
                 continue
@@ -73,14 +75,3 @@ class Lane:
         self._busy = bool(self._waiting)
         if self._busy:
             self._next()
-
-
-def _do(works: list[Work]) -> list[Done]:
-    return [_done(work) for work in works]
-
-
-def _done(work: Work) -> Done:
-    try:
-        return work(), None
-    except BaseException as error:  # noqa: BLE001 - raised where the work was asked for
-        return None, error

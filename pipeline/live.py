@@ -31,6 +31,7 @@ from pipeline.lane import Lane
 from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
 from pipeline.timebase import RATE, TICK, samples, seconds
+from pipeline.together import Asking
 from pipeline.view import VIEW, View
 from pipeline.waiting import Item, Waiting
 
@@ -189,10 +190,10 @@ class LiveCall:
         self._last = self._last or None in items
         inbox, self._inbox = self._inbox, []
         audio = [item for item in items if item is not None]
-        self._take(await self._in_lane(partial(self._advance, inbox, audio)))
+        self._take(await self._lane.run(partial(self._advance, inbox, audio)))
         return bool(self._ready) or not self._last
 
-    def _advance(self, inbox: list[Input], items: list[Item]) -> list[Step]:
+    def _advance(self, inbox: list[Input], items: list[Item]) -> Asking[list[Step]]:
         """A BATCH of frames at most: a long gap, which comes in one piece, holds nobody up."""
         for command in inbox:
             self._admit(command)
@@ -200,14 +201,14 @@ class LiveCall:
             self._ready.extend(item.frames() if isinstance(item, Sound) else [item])
         steps: list[Step] = []
         while self._ready and len(steps) < BATCH:
-            self._step(self._ready.popleft(), steps)
+            here = self._ready.popleft()
+            if isinstance(here, Frame):
+                tick = yield from self._call.hearing(self._hush.pass_on(here))
+                with self._lock:
+                    steps.append(self._call.think(tick))
+            elif not (isinstance(here, ChatLine) and self._hush.withholds(self._call.session.heard)):
+                self._admit(here)
         return steps
-
-    def _step(self, item: Input | Frame, steps: list[Step]) -> None:
-        if isinstance(item, Frame):
-            steps.append(self._call.advance(self._hush.pass_on(item)))
-        elif not (isinstance(item, ChatLine) and self._hush.withholds(self._call.session.heard)):
-            self._admit(item)
 
     def _admit(self, item: Input) -> None:
         self._call.admit(item)
@@ -290,7 +291,7 @@ class LiveCall:
         self._queue.clear()
 
     async def _in_lane(self, work: Callable[[], T]) -> T:
-        """Run blocking work of this call in the lane, never two at a time."""
+        """Run blocking work of this call in the lane while nobody looks, never two at a time."""
 
         def locked() -> T:
             with self._lock:

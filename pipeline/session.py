@@ -20,6 +20,7 @@ from pipeline.channel import Channel
 from pipeline.events import CallEnded, CallStarted, Direction, Event, Fault, Gap, Region
 from pipeline.inputs import Close, Command, EngineResult, Frame, Input, Loss, Mark
 from pipeline.timebase import TICK, Span, ticks
+from pipeline.together import Asking, alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,10 @@ class Tick:
 
 
 class Node(Protocol):
-    """One concern. Holds its state of one call; sees the tick, never another node."""
+    """One concern. Holds its state of one call; sees the tick, never another node.
+
+    An ear may have a method ``ask`` too, which is called before ``step``: its question is answered in between.
+    """
 
     def step(self, tick: Tick) -> None: ...
 
@@ -245,10 +249,17 @@ class Session:
 
     def hear(self, frame: Frame) -> Tick:
         """The first half: step the ears. ``tick.asked`` is complete then. Raises as ``step`` does."""
+        return alone(self.hearing(frame))
+
+    def hearing(self, frame: Frame) -> Asking[Tick]:
+        """The same for whoever steps many calls and answers what they ask in one go."""
         if frame.start != self._heard:
             raise ValueError(f"expected the frame at {self._heard}, got {frame.start}")
         tick = self._open(frame)
         for node in self._ears:
+            ask = getattr(node, "ask", None)
+            if ask is not None:
+                yield ask(tick)
             node.step(tick)
         self.pending.update((each.number, each) for each in tick.asked if each.stage == "final")
         self._heard = frame.end

@@ -5,16 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.fundamental import GAIN, HIGH, LOW, RATE, Fundamental
+from models.fundamental import GAIN, HIGH, LOW, RATE, fresh, restore
+from models.protocols import Samples
 from models.silero import WINDOW as BLOCK
 from models.silero import SileroDetector
 from tests.synth import Floats, Line, say
 
 
 def restored(samples: Floats) -> Floats:
-    fundamental = Fundamental()
-    blocks = samples.astype(np.float32).reshape(-1, BLOCK)
-    return np.concatenate([fundamental.restore(block[None])[0] for block in blocks]).astype(np.float64)
+    return through(samples.astype(np.float32)[None])[0].astype(np.float64)
+
+
+def through(channels: Samples) -> Samples:
+    """One call: float32 (channels, n)."""
+    state, found = fresh(len(channels)), []
+    for at in range(0, channels.shape[1], BLOCK):
+        block, state = restore(channels[None, :, at : at + BLOCK], state)
+        found.append(block[0])
+    return np.concatenate(found, axis=1)
 
 
 def walled(samples: Floats) -> Floats:
@@ -64,16 +72,14 @@ def test_it_is_the_filter_that_its_sections_describe() -> None:
 
 def test_channels_side_by_side_are_as_each_alone() -> None:
     both = np.stack([harmonics(120.0), harmonics(210.0)]).astype(np.float32)
-    fundamental = Fundamental(2)
-    found = np.concatenate([fundamental.restore(both[:, at : at + BLOCK]) for at in range(0, both.shape[1], BLOCK)], 1)
-    for row, alone in zip(found, both, strict=True):
+    for row, alone in zip(through(both), both, strict=True):
         assert row == pytest.approx(restored(alone), abs=1e-6)
 
 
 def test_the_given_block_is_not_changed() -> None:
-    block = harmonics(120.0, BLOCK).astype(np.float32)[None]
+    block = harmonics(120.0, BLOCK).astype(np.float32)[None, None]
     before = block.copy()
-    Fundamental().restore(block)
+    restore(block, fresh(1))
     assert np.array_equal(block, before)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.fundamental import Fundamental
+from models.fundamental import fresh, restore
 from models.protocols import Samples
 from models.silero import CONTEXT, WINDOW, SileroDetector, bundled
 from models.silero_network import STATE
@@ -29,8 +29,10 @@ def reference(windows: Samples) -> list[float]:
     import onnxruntime  # type: ignore[import-untyped,unused-ignore]
 
     session = onnxruntime.InferenceSession(str(bundled()), providers=["CPUExecutionProvider"])
-    fundamental = Fundamental()
-    restored = [fundamental.restore(window[None])[0] for window in windows]
+    state, restored = fresh(1), []
+    for window in windows:
+        heard_so, state = restore(window[None, None], state)
+        restored.append(heard_so[0, 0])
     flat = np.concatenate([np.zeros(CONTEXT, np.float32), *restored])
     h = c = np.zeros((1, 1, STATE), np.float32)
     heard = []
@@ -69,6 +71,28 @@ def test_channels_heard_together_are_heard_as_each_alone(detector: SileroDetecto
     both = np.array([stream.detect(np.stack(pair)) for pair in zip(first, second, strict=True)])
     assert both[:, 0] == pytest.approx(run(detector, first), abs=1e-5)
     assert both[:, 1] == pytest.approx(run(detector, second), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_calls_together_hear_to_the_bit_what_each_hears_alone(
+    detector: SileroDetector, speech: Samples, seed: int
+) -> None:
+    """Calls of one and of two channels, some of which wait, in another order each time."""
+    rng = np.random.default_rng(seed)
+    heard = speech[: 60 * WINDOW].reshape(-1, WINDOW)
+    calls = [np.stack([np.roll(heard, int(rng.integers(60)), 0)] * int(rng.integers(1, 3)), 1) for _ in range(23)]
+    for call in calls:
+        call[:, 0] *= rng.uniform(0.001, 1.0)
+    streams = [detector.stream(call.shape[1]) for call in calls]
+    together: list[list[list[float]]] = [[] for _ in calls]
+    while any(len(found) < len(call) for found, call in zip(together, calls, strict=True)):
+        there = [n for n in rng.permutation(len(calls)) if len(together[n]) < len(calls[n]) and rng.random() < 0.8]
+        answers = detector.detect_all([(streams[n], calls[n][len(together[n])]) for n in there])
+        for n, answer in zip(there, answers, strict=True):
+            together[n].append(answer)
+    for call, found in zip(calls, together, strict=True):
+        alone = detector.stream(call.shape[1])
+        assert found == [alone.detect(windows) for windows in call]
 
 
 def test_leaves_the_window_as_it_was(detector: SileroDetector) -> None:

@@ -23,7 +23,7 @@ from pipeline.replay import Recorder
 from pipeline.session import TAIL, CallInfo, Entry, Node, Session, Utterance
 from pipeline.settings import POLICIES, Settings
 from pipeline.timebase import RATE, TICK, Span
-from tests.fakes import formula
+from tests.fakes import OneByOne, formula
 
 E = TypeVar("E")
 Stretches = Sequence[tuple[float, float]]
@@ -31,7 +31,7 @@ STANDARD = Settings(policy=POLICIES["standard"])
 INFO = CallInfo(call_id="test", channels=TWO_CHANNEL)
 
 
-class ScriptedDetector:
+class ScriptedDetector(OneByOne):
     """Says speech where the script says so, in seconds; one list of stretches for each channel it is asked for."""
 
     def __init__(self, *channels: Stretches) -> None:
