@@ -5,9 +5,10 @@ one have Python, and two threads that do little sums by turns spent a fifth of t
 in several packets is reckoned in one go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from pipeline.resample import Floats, resampler
 from pipeline.timebase import TICK
 
 Piece = NDArray[Any] | int
-"""Samples of one track, int16 or float32 (n,), or so many zeros."""
+"""Samples of one track, int16, float32 or uint8 codes (n,), or so many zeros."""
 
 
 @dataclass(slots=True)
@@ -50,10 +51,10 @@ class Sound:
 
 
 class Framing:
-    """One call's tracks, behind its door. rates: of the tracks, in Hz."""
+    """One call's tracks, behind its door. rates: of the tracks, in Hz. levels: as in ``Placing``."""
 
-    def __init__(self, rates: Sequence[int]) -> None:
-        self._tracks = [_Track(rate) for rate in rates]
+    def __init__(self, rates: Sequence[int], levels: Floats | None = None) -> None:
+        self._tracks = [_Track(rate, levels) for rate in rates]
         self._losses: list[Loss] = []
         self._position = 0
 
@@ -88,24 +89,21 @@ class Framing:
 class _Track:
     """ready: samples at 16 kHz that wait to be taken."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, levels: Floats | None) -> None:
         self._rate = rate
+        self._levels = levels
         self._resampler = resampler(rate)
         self._out: list[NDArray[np.int16]] = []
         self.ready = 0
 
     def feed(self, pieces: Sequence[Piece]) -> None:
         """Zeros a second at a time, so that an hour's gap needs no hour's floats."""
-        run: list[Floats] = []
-        for piece in pieces:
-            if isinstance(piece, int):
-                self._resample(run)
-                run = []
-                for begin in range(0, piece, self._rate):
-                    self._resample([np.zeros(min(piece - begin, self._rate), np.float32)])
+        for kind, run in groupby(pieces, lambda piece: int if isinstance(piece, int) else piece.dtype):
+            if kind is int:
+                self._silence(sum(cast(Iterator[int], run)))
             else:
-                run.append(floats(piece))
-        self._resample(run)
+                samples = [*cast(Iterator[NDArray[Any]], run)]
+                self._resample(samples[0] if len(samples) == 1 else np.concatenate(samples))
 
     def flush(self) -> None:
         self._keep(self._resampler.flush())
@@ -117,9 +115,13 @@ class _Track:
         self.ready -= count
         return whole[:count]
 
-    def _resample(self, run: Sequence[Floats]) -> None:
-        if run:
-            self._keep(self._resampler.feed(run[0] if len(run) == 1 else np.concatenate(run)))
+    def _silence(self, count: int) -> None:
+        for begin in range(0, count, self._rate):
+            self._resample(np.zeros(min(count - begin, self._rate), np.float32))
+
+    def _resample(self, pcm: NDArray[Any]) -> None:
+        heard = floats(pcm) if pcm.dtype != np.uint8 or self._levels is None else self._levels[pcm]
+        self._keep(self._resampler.feed(heard))
 
     def _keep(self, pcm: NDArray[np.int16]) -> None:
         self._out.append(pcm)

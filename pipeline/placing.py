@@ -4,6 +4,7 @@ It does no input or output, has no clock and makes no sums: packets are put in t
 ``Sound``, whose frames are made later (``framing``). What a door goes by is in ``pipeline.door``.
 """
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ class Placing:
     rate: Hz of the source, one for all channels or one each. skew_s: seconds one channel may lead.
     slack_s: seconds by which a position may be off and is no gap: many senders round to milliseconds.
     drift: the tracks come from devices with clocks of their own; needs ``elapsed`` with every ``push_track``.
+    levels: float32 (256,), full scale 1.0: what a line's codes stand for; samples may be uint8 then.
     """
 
     def __init__(
@@ -50,16 +52,18 @@ class Placing:
         skew_s: float = 0.2,
         slack_s: float = 0.001,
         drift: bool = False,
+        levels: Floats | None = None,
     ) -> None:
         rates = rate if isinstance(rate, tuple) else (rate,) * len(channels)
         self.channels = channels
         self._skew = round(skew_s * RATE)
         self._drift = drift
+        kinds = (np.int16,) if levels is None else (np.int16, np.uint8)
         self._tracks = [
-            _Track(channel, check_rate(hz), self._skew, int(slack_s * hz), drift and index > 0)
+            _Track(channel, check_rate(hz), kinds, self._skew, int(slack_s * hz), drift and index > 0)
             for index, (channel, hz) in enumerate(zip(channels, rates, strict=True))
         ]
-        self._framing = Framing(rates)
+        self._framing = Framing(rates, levels)
         self._ticks = 0
         self._end: int | None = None
 
@@ -200,7 +204,7 @@ class _Track:
     stalled: it was filled because the other led. seen: ``elapsed`` of the last packet.
     """
 
-    def __init__(self, channel: Channel, rate: int, skew: int, slack: int, drift: bool) -> None:
+    def __init__(self, channel: Channel, rate: int, kinds: Sequence[type], skew: int, slack: int, drift: bool) -> None:
         self.rate = rate
         self.head = 0
         self.reach = 0
@@ -211,6 +215,7 @@ class _Track:
         self.losses: list[Loss] = []
         self.pieces: list[Piece] = []
         self._channel = channel
+        self._kinds = kinds
         self._skew = skew
         self._slack = slack
         self._gap: tuple[int, Reason] | None = None
@@ -220,13 +225,13 @@ class _Track:
         return -(-sample * self.rate // RATE)
 
     def check(self, samples: NDArray[Any], position: int | None) -> NDArray[Any]:
-        """Samples as int16 or float32 within full scale. Raises BadInput; nothing has changed then."""
+        """Samples as int16, codes, or float32 within full scale. Raises BadInput; nothing has changed then."""
         if position is not None and position - self.head > LONGEST_JUMP_S * self.rate:
             raise BadInput(
                 f"the position of {self._channel} jumps by {(position - self.head) / self.rate:.0f} s, "
                 f"more than {LONGEST_JUMP_S} s; positions count samples from the start of the call"
             )
-        if samples.dtype == np.int16:
+        if samples.dtype in self._kinds:
             return samples
         if not np.issubdtype(samples.dtype, np.floating):
             raise ValueError(f"samples are int16 or float, not {samples.dtype}")

@@ -30,3 +30,6 @@ def _table() -> NDArray[np.int16]:
 
 
 _TABLE = _table()
+LEVELS = (_TABLE / 32768).astype(np.float32)
+"""What each code stands for, full scale 1.0: for a door that takes codes as they come."""
+SILENCE = 0xFF

@@ -26,8 +26,10 @@ class Pace:
 
     def measure(self, step: float) -> None:
         """step: what the timestamp advanced by from one packet to the next, over the length of that packet."""
+        leaves = self._steps[0] if len(self._steps) == _STEPS else None
         self._steps.append(step)
-        self.speed = self._usual()
+        if step != leaves:  # else they are the same steps, at most packets of a call
+            self.speed = self._usual()
 
     def _usual(self) -> float | None:
         if len(self._steps) < ENOUGH:

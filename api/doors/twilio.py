@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 from api.calls import Desk, new_id
 from api.doors.limits import Guard, Refused, Room
 from api.doors.line import RESTART, Line, opened, without
-from api.doors.mulaw import RATE
+from api.doors.mulaw import LEVELS, RATE, SILENCE
 from api.doors.settings import Twilio
 from api.doors.signature import Unauthorized, check_address
 from api.doors.told import metadata
@@ -77,7 +77,7 @@ async def _call(socket: WebSocket, desk: Desk, settings: Twilio) -> None:
     stream, guard = Stream(), desk.guard()
     started = await _start(socket, guard, stream)
     async with opened(desk, call_info(settings, started), again=started.stream[-8:] or "2") as live:
-        line = Line(live, desk, NAME, Placing(TWO_CHANNEL, RATE), guard)
+        line = Line(live, desk, NAME, Placing(TWO_CHANNEL, RATE, levels=LEVELS), guard)
         intake = Intake(stream, started, line, settings)
         stopped = await line.run(lambda: intake.listen(socket, guard))
     if stopped:
@@ -119,15 +119,15 @@ class Intake:
 
     async def _feed(self, packets: list[Audio]) -> None:
         for packet in packets:
-            self._line.received(len(packet.pcm))
+            self._line.received(len(packet.codes))
             await self._line.feed(self._push(packet))
 
     def _push(self, packet: Audio) -> Sound:
         channel, door = self._roles[packet.track], self._line.door
         if self._alone is None:
-            return door.push_track(channel, packet.pcm, position=packet.position)
-        both = np.zeros((len(packet.pcm), 2), np.int16)
-        both[:, TWO_CHANNEL.index(channel)] = packet.pcm
+            return door.push_track(channel, packet.codes, position=packet.position)
+        both = np.full((len(packet.codes), 2), SILENCE, np.uint8)
+        both[:, TWO_CHANNEL.index(channel)] = packet.codes
         return door.push(both, position=packet.position)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.doors.mulaw import LEVELS, SILENCE, decode
 from pipeline.channel import TWO_CHANNEL
 from pipeline.framing import Framing, Sound
 from pipeline.inputs import Frame, Loss, Mark
@@ -66,6 +67,16 @@ def test_losses_and_ends_are_not_joined() -> None:
     assert not sound.join(first.finish())
     end = second.finish()
     assert not end.join(sound)
+
+
+def test_codes_of_a_line_are_what_they_stand_for() -> None:
+    codes = np.random.default_rng(1).integers(0, 256, (HZ, 2)).astype(np.uint8)
+    coded, plain_ones = Placing(TWO_CHANNEL, HZ, levels=LEVELS), Placing(TWO_CHANNEL, HZ)
+    expected = [*plain_ones.push(decode(codes.tobytes()).reshape(-1, 2)).frames(), *plain_ones.finish().frames()]
+    assert plain([*coded.push(codes).frames(), *coded.finish().frames()]) == plain(expected)
+    assert not LEVELS[SILENCE]
+    with pytest.raises(ValueError, match="uint8"):
+        Placing(TWO_CHANNEL, HZ).push(codes)
 
 
 # the queue
