@@ -473,7 +473,7 @@ def test_a_call_that_fails_says_so(server: Served, monkeypatch: pytest.MonkeyPat
         raise StorageFault("no space left")
 
     with opened(server) as (socket, client):
-        monkeypatch.setattr(begun(server)._call, "advance", fail)
+        monkeypatch.setattr(begun(server)._call, "think", fail)
         socket.send(audio())
         told = heard(socket, client)
         assert (told["type"], told["parameters"]["reason"]) == ("disconnect", "error")

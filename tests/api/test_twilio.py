@@ -380,7 +380,7 @@ def test_a_call_that_fails_says_so(anybody: Served, monkeypatch: pytest.MonkeyPa
     with streaming(anybody) as socket:
         while not anybody.desk.switchboard.calls:
             pass
-        monkeypatch.setattr(anybody.desk.switchboard.get("CA1")._call, "advance", fail)
+        monkeypatch.setattr(anybody.desk.switchboard.get("CA1")._call, "think", fail)
         for message in wire()[2:-1]:
             socket.send(message)
         assert closed(socket).code == 1011
