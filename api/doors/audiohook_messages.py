@@ -55,11 +55,15 @@ class Participant(_Part):
     id: str = Field(default="", max_length=100)
 
 
+Offer = Annotated[Media | Any, Field(union_mode="left_to_right")]
+"""One of a form that is not known may stand beside one that can be taken."""
+
+
 class Open(_Part):
     organization: str = Field(max_length=100, validation_alias="organizationId")
     conversation: str = Field(max_length=100, validation_alias="conversationId")
     participant: Participant = Participant()
-    media: tuple[Media, ...] = Field(default=(), max_length=20)
+    media: tuple[Offer, ...] = Field(default=(), max_length=20)
 
     @property
     def probe(self) -> bool:

@@ -189,7 +189,7 @@ class Session:
         self.outbox.append(text)
 
 
-def choose(offers: Sequence[Media]) -> Media | None:
+def choose(offers: Sequence[Any]) -> Media | None:
     """Both parties' voices if they are offered, else the first one that can be used."""
-    usable = [offer for offer in offers if offer.usable]
+    usable = [offer for offer in offers if isinstance(offer, Media) and offer.usable]
     return next((offer for offer in usable if len(offer.channels) == len(SIDES)), usable[0] if usable else None)

@@ -6,6 +6,7 @@ from contextlib import suppress
 import numpy as np
 from fastapi import WebSocket
 from numpy.typing import NDArray
+from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from api.doors.audiohook_session import Happening, Session
@@ -27,18 +28,26 @@ class Wire:
 
     async def hear(self) -> Happening | Audio:
         """What happened next; what it must be answered is sent. Raises BadInput, Refused, WebSocketDisconnect."""
-        message = await self.guard.receive(self._socket)
+        return await self._take(await self.guard.receive(self._socket))
+
+    async def hear_calmly(self) -> Happening | Audio:
+        """The same, of a client that we leave within seconds: its faults and our limits are of no interest any more.
+
+        One that sent too much is still sending when it is told. Raises WebSocketDisconnect.
+        """
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code") or 1005)
+        try:
+            return await self._take(message)
+        except BadInput:
+            return None
+
+    async def _take(self, message: Message) -> Happening | Audio:
         data = message.get("bytes")
         happened = self.session.take(message["text"]) if data is None else self.session.audio(data)
         await self.flush()
         return happened
-
-    async def hear_calmly(self) -> Happening | Audio:
-        """The same, of a client that we leave: what it says wrong is of no interest any more."""
-        try:
-            return await self.hear()
-        except BadInput:
-            return None
 
     async def flush(self) -> None:
         """Send what lies in the outbox: two tasks may, the numbers stay in order."""
@@ -49,8 +58,7 @@ class Wire:
     async def drop(self) -> None:
         """Hear nothing more, until cancelled or the client is gone."""
         while True:
-            with suppress(BadInput):
-                await self.hear()
+            await self.hear_calmly()
 
     async def gone(self) -> None:
         """After ``closed`` the client closes the connection; one that does not in time is closed."""

@@ -30,6 +30,7 @@ from pipeline.journal import read_entries
 from pipeline.settings import Words
 from pipeline.tape import read
 from tests.api.conftest import Served, follow
+from tests.api.test_limits import refused
 from tests.fakes import FakeTranscriber, fake_engines, silence, speech, stereo
 
 KEYS = Keys("SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh", base64.b64encode(b"a client secret").decode())
@@ -446,6 +447,21 @@ def test_a_limit_is_told_and_ends_the_call(serve: Serve, configured: Callable[..
             told = heard(socket, client)
             assert "messages_per_s" in told["parameters"]["info"]
         assert ended(served)[-1].reason == "too many messages"
+
+
+def test_a_client_that_floods_on_is_asked_once_and_may_still_close(
+    serve: Serve, configured: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        serve(configured(doors=door(), limits=Limits(messages_per_s=50))) as served,
+        opened(served) as (socket, client),
+    ):
+        for _ in range(2000):
+            socket.send(audio()[:320])
+        assert "messages_per_s" in heard(socket, client)["parameters"]["info"]
+        assert close(socket, client) == []
+        assert refused(served, "message_rate") == 1
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def begun(served: Served) -> Any:

@@ -70,6 +70,14 @@ def offer(*channels: str, **change: Any) -> Media:
     return Media(**{"type": "audio", "format": "PCMU", "channels": channels, "rate": 8000} | change)
 
 
+def test_offers_of_a_form_not_known_are_passed_over() -> None:
+    known = {"type": "audio", "format": "PCMU", "channels": ["external"], "rate": 8000}
+    strange = [{"type": "video", "codec": "AV1"}, {**known, "rate": None}, {**known, "channels": []}, "audio", 7, None]
+    happened = Session("").take(Client("c1").open(media=[*strange, known]))
+    assert isinstance(happened, Opening)
+    assert choose(happened.open.media) == offer("external")
+
+
 @pytest.mark.parametrize(
     ("offers", "chosen"),
     [
