@@ -1,8 +1,9 @@
 """What the phone system says of a call, however it comes in: whose it is, which queue, which way, and what else."""
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from api.problems import first_problem
 from pipeline.channel import Channel
@@ -13,8 +14,19 @@ from pipeline.session import CallInfo
 FIELDS = 20
 """Further fields of a call at most: a few keys into other systems, not a second database."""
 
+_UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters and the ends of lines: shown in a terminal or written to a log they would steer it."""
+
+
+def _on_one_line(text: str) -> str:
+    if _UNPRINTED.search(text):
+        raise ValueError("control characters and line breaks are not taken")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_on_one_line)]
 FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
-FieldText = Annotated[str, Field(max_length=500)]
+FieldText = Annotated[Text, Field(max_length=500)]
 
 
 class Metadata(BaseModel):
@@ -22,10 +34,10 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    agent_id: str = Field(default="", max_length=100)
-    notice_given: str = Field(default="", max_length=500)
-    queue: str = Field(default="", max_length=100)
-    team: str = Field(default="", max_length=100)
+    agent_id: Text = Field(default="", max_length=100)
+    notice_given: Text = Field(default="", max_length=500)
+    queue: Text = Field(default="", max_length=100)
+    team: Text = Field(default="", max_length=100)
     direction: Direction = ""
     fields: dict[FieldName, FieldText] = Field(default_factory=dict, max_length=FIELDS)
 

@@ -10,4 +10,5 @@ def first_problem(error: ValidationError) -> str:
     """The first problem, without what was sent: that may be private."""
     first = error.errors(include_input=False, include_url=False)[0]
     where = " ".join(".".join(str(part) for part in first["loc"]).split())[:LONGEST]
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    what = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

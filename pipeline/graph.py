@@ -92,14 +92,14 @@ def _quiet_blas() -> None:
 def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
     """A fresh session of one call. Two builds from the same arguments give the same events.
 
-    Raises BadInput for a written conversation under a policy without words.
+    Raises BadInput for a written conversation where words are not wanted.
     """
     info = replace(info, policy=settings.policy.name, unavailable=unavailable(info, settings))
     told_apart = info.attribution == "diarised"
     words = "words" not in info.unavailable
     if info.attribution == "written":
         if not words:
-            raise BadInput(f"{info.source}: policy {info.policy} keeps no words, and a chat is nothing else")
+            raise BadInput(f"{info.source}: a chat is words alone, and {_no_words(settings)}")
         return Session(info, [LinesNode(), *_told(info, settings, engines)])
     ears = [
         *_when(settings.measures.echo, lambda: LeakNode(info.channels, settings.leak, told_apart=told_apart)),
@@ -158,6 +158,13 @@ def unavailable(info: CallInfo, settings: Settings) -> dict[str, str]:
     if not policy.words:
         reasons["words"] = f"policy {policy.name}"
     return reasons
+
+
+def _no_words(settings: Settings) -> str:
+    """Why a written conversation cannot be taken, and what to change."""
+    if not settings.policy.words:
+        return f"policy {settings.policy.name} keeps no words"
+    return "measures.words is off"
 
 
 def _off(measure: str) -> str:

@@ -44,6 +44,9 @@ def test_nothing_need_be_said(client: LocalClient) -> None:
         ({"fields": json.dumps({"a": "x" * 501})}, "at most 500"),
         ({"direction": "sideways"}, "direction"),
         ({"queue": "x" * 101}, "queue"),
+        ({"queue": "xxx\x1b[31m"}, "queue: control characters and line breaks are not taken"),
+        ({"agent_id": "bob\nadmin"}, "agent_id: control characters"),
+        ({"fields": json.dumps({"ticket": "47\x0011"})}, "fields.ticket: control characters"),
     ],
 )
 def test_what_cannot_be_used_is_refused(client: LocalClient, about: dict[str, str], problem: str) -> None:

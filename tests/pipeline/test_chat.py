@@ -14,7 +14,7 @@ from pipeline.graph import build
 from pipeline.inputs import ChatLine, Close, Frame
 from pipeline.replay import Recorder
 from pipeline.session import TAIL, CallInfo, Session
-from pipeline.settings import POLICIES, Settings
+from pipeline.settings import POLICIES, Measures, Settings
 from pipeline.sources.chat import LONGEST_TEXT, is_chat, open_chat
 from pipeline.timebase import RATE, TICK, Span
 from tests.pipeline.drive import STANDARD, engines, events
@@ -232,5 +232,11 @@ def test_the_recorded_driver_steps_it(tmp_path):
 
 def test_a_policy_without_words_takes_no_chat():
     settings = Settings(policy=POLICIES["standard"].model_copy(update={"words": False}))
-    with pytest.raises(BadInput, match=r"chat\.jsonl: policy standard keeps no words"):
+    with pytest.raises(BadInput, match=r"chat\.jsonl: .* policy standard keeps no words"):
+        build(replace(INFO), settings, engines())
+
+
+def test_a_chat_where_words_are_switched_off_is_told_by_which_setting():
+    settings = Settings(policy=POLICIES["standard"], measures=Measures(words=False))
+    with pytest.raises(BadInput, match=r"chat\.jsonl: .* measures\.words is off"):
         build(replace(INFO), settings, engines())
