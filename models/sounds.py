@@ -8,7 +8,9 @@ taken at the peaks alone, which are the horizontal lines of a spectrogram (Fitzg
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, count, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +64,8 @@ _BOUND = _AROUND / STANDS_OUT
 Power = NDArray[np.float32]
 Peaks = NDArray[np.bool_]
 
+_NOWHERE: Peaks = np.zeros(_BINS, np.bool_)
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:
@@ -83,7 +87,9 @@ class Sound:
 
 
 class SoundStream:
-    """State of one channel: the last 128 ms, its last spectra. About 60 µs a step, 10 µs when quiet."""
+    """State of one channel: the last 128 ms, its last spectra. About 60 µs a step alone, 10 µs when quiet; the many
+    channels of many calls take a third of that (``hear_all``).
+    """
 
     def __init__(self) -> None:
         self._audio: Samples = np.zeros(FRAME, np.float32)
@@ -95,40 +101,89 @@ class SoundStream:
 
     def step(self, window: Samples) -> Sound:
         """window: float32 (512,), full scale 1. Raises ModelError for any other shape."""
-        if window.shape != (WINDOW,):
-            raise ModelError(f"expected a window of {WINDOW} samples at {RATE} Hz, got shape {window.shape}")
+        return hear_all([((self,), window[None])])[0][0]
+
+    def _take(self, window: Samples) -> float:
+        """The next window; its level in dBFS."""
         self._audio[:-WINDOW] = self._audio[WINDOW:]
         self._audio[-WINDOW:] = window
-        level = level_dbfs(window)
-        if level < QUIET_DBFS:
-            self._lines, self._held, self._pair = (), 0, 0
-            self._peaks.append(None)
-            self._shapes.append(None)
-            return Sound(level)
-        return self._look(level)
+        return level_dbfs(window)
 
-    def _look(self, level: float) -> Sound:
-        spectrum = np.fft.rfft(self._audio * _HANN)[_FIRST:_LAST]
-        power: Power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
-        total = float(power.sum()) + 1e-12
-        peaks = _peaks(power)
-        before = self._peaks[0]
-        tonal = 0.0 if before is None else float(power[_widened(peaks & before)].sum()) / total
-        self._peaks.append(peaks)
-        places, share = _strongest(power, total)
+    def _pass(self) -> None:
+        """A quiet step."""
+        self._lines, self._held, self._pair = (), 0, 0
+        self._peaks.append(None)
+        self._shapes.append(None)
+
+    def _look(self, level: float, seen: "_Seen", row: int) -> Sound:
+        power, total = seen.power[row], seen.totals[row]
+        tonal = 0.0 if self._peaks[0] is None else float(power[seen.stood[row]].sum()) / total
+        self._peaks.append(seen.peaks[row].copy())
+        places, share = seen.strongest(row)
         lines = tuple(_line(power, place) for place in places) if share >= KEY else ()
         stands = not self._lines or any(abs(line - old) < DRIFT_HZ for line in lines[:1] for old in self._lines)
         self._held = 0 if share < PURE else self._held + 1 if stands else 1
         self._pair = self._pair + 1 if share >= KEY and _on_keypad(lines) else 0
         self._lines = lines
-        return Sound(level, tonal, lines, self._held, self._pair, self._likeness(power, total))
+        return Sound(level, tonal, lines, self._held, self._pair, self._likeness(seen.shapes[row].copy()))
 
-    def _likeness(self, power: Power, total: float) -> float:
+    def _likeness(self, shape: Power) -> float:
         """Bhattacharyya coefficient of the two spectra, 1 when equal in shape."""
-        shape: Power = np.sqrt(power / total).astype(np.float32)
         before = self._shapes[0]
         self._shapes.append(shape)
         return 0.0 if before is None else float(shape @ before)
+
+
+def hear_all(asked: Sequence[tuple[Sequence[SoundStream], Samples]]) -> list[list[Sound]]:
+    """The next step of the channels of each call: to the bit what each would hear alone. No stream twice.
+
+    asked: the channels' streams, and float32 (channels, 512). Raises ModelError for another shape; nobody has heard
+    anything then.
+    """
+    for streams, windows in asked:
+        if windows.shape != (len(streams), WINDOW):
+            raise ModelError(f"expected windows of {WINDOW} samples at {RATE} Hz, got shape {windows.shape[1:]}")
+    here = [pair for streams, windows in asked for pair in zip(streams, windows, strict=True)]
+    heard = [(stream, stream._take(window)) for stream, window in here]
+    loud = [stream for stream, level in heard if level >= QUIET_DBFS]
+    seen = _Seen([stream._audio for stream in loud], [stream._peaks[0] for stream in loud]) if loud else None
+    sounds, rows = [], count()
+    for stream, level in heard:
+        if seen is None or level < QUIET_DBFS:
+            stream._pass()
+            sounds.append(Sound(level))
+        else:
+            sounds.append(stream._look(level, seen, next(rows)))
+    ends = list(accumulate((len(streams) for streams, _ in asked), initial=0))
+    return [sounds[begin:end] for begin, end in pairwise(ends)]
+
+
+class _Seen:
+    """What is looked at in several channels at once, a row each.
+
+    power: float32 (rows, bins). totals: of each row. peaks, stood: bool (rows, bins), the peaks, and which of them,
+    with their lobes, were there 128 ms ago. shapes: float32 (rows, bins), of unit power, as roots.
+    """
+
+    def __init__(self, audio: list[Samples], before: list[Peaks | None]) -> None:
+        spectra = np.fft.rfft(np.stack(audio) * _HANN)[:, _FIRST:_LAST]
+        self.power: Power = (spectra.real**2 + spectra.imag**2).astype(np.float32, copy=False)
+        self.totals = [float(total) + 1e-12 for total in self.power.sum(axis=1)]
+        self.peaks = _peaks(self.power)
+        self.stood = _widened(self.peaks & np.stack([_NOWHERE if each is None else each for each in before]))
+        self.shapes: Power = np.sqrt(self.power / np.array(self.totals, np.float32)[:, None])
+        self._first = self.power.argmax(axis=1)
+        rest = self.power.copy()
+        for row, place in enumerate(self._first):
+            rest[row, _near(place)] = 0.0
+        self._rest, self._second = rest, rest.argmax(axis=1)
+
+    def strongest(self, row: int) -> tuple[tuple[int, ...], float]:
+        """The bins of the one or two strongest lines, and the share of the power that both have."""
+        first, second = int(self._first[row]), int(self._second[row])
+        one = float(self.power[row, _near(first)].sum()) / self.totals[row]
+        two = float(self._rest[row, _near(second)].sum()) / self.totals[row]
+        return (first, second) if two >= SECOND else (first,), one + two
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +227,13 @@ class Ceiling:
 
 def _peaks(power: Power) -> Peaks:
     """Local maxima that stand out of their surroundings."""
-    sums = np.zeros(_BINS + 2 * _SIDE + 1)
-    np.add.accumulate(power.astype(np.float64), out=sums[_SIDE + 1 : -_SIDE])
-    sums[-_SIDE:] = sums[-_SIDE - 1]
-    found: Peaks = power * _BOUND > sums[2 * _SIDE + 1 :] - sums[: -2 * _SIDE - 1]
-    rises = power[1:] > power[:-1]
-    found[1:-1] &= rises[:-1] & ~rises[1:]
-    found[0] = found[-1] = False
+    sums = np.zeros((len(power), _BINS + 2 * _SIDE + 1))
+    np.add.accumulate(power.astype(np.float64), axis=1, out=sums[:, _SIDE + 1 : -_SIDE])
+    sums[:, -_SIDE:] = sums[:, -_SIDE - 1 : -_SIDE]
+    found: Peaks = power * _BOUND > sums[:, 2 * _SIDE + 1 :] - sums[:, : -2 * _SIDE - 1]
+    rises = power[:, 1:] > power[:, :-1]
+    found[:, 1:-1] &= rises[:, :-1] & ~rises[:, 1:]
+    found[:, 0] = found[:, -1] = False
     return found
 
 
@@ -186,21 +241,14 @@ def _widened(peaks: Peaks) -> Peaks:
     """Two bins more on either side: the main lobe of a Hann window."""
     wide = peaks.copy()
     for step in (1, 2):
-        wide[step:] |= peaks[:-step]
-        wide[:-step] |= peaks[step:]
+        wide[:, step:] |= peaks[:, :-step]
+        wide[:, :-step] |= peaks[:, step:]
     return wide
 
 
-def _strongest(power: Power, total: float) -> tuple[tuple[int, ...], float]:
-    """The bins of the one or two strongest lines, and the share of the power that both have."""
-    first = int(power.argmax())
-    near = slice(max(0, first - REACH), first + REACH + 1)
-    one = float(power[near].sum()) / total
-    rest = power.copy()
-    rest[near] = 0.0
-    second = int(rest.argmax())
-    two = float(rest[max(0, second - REACH) : second + REACH + 1].sum()) / total
-    return (first, second) if two >= SECOND else (first,), one + two
+def _near(place: int) -> slice:
+    """The bins of a line."""
+    return slice(max(0, place - REACH), place + REACH + 1)
 
 
 def _line(power: Power, place: int) -> float:

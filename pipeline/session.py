@@ -142,7 +142,8 @@ class Tick:
 class Node(Protocol):
     """One concern. Holds its state of one call; sees the tick, never another node.
 
-    An ear may have a method ``ask`` too, which is called before ``step``: its question is answered in between.
+    An ear may have a method ``ask`` too, which is called before ``step``: its Question, if it has one, is answered in
+    between.
     """
 
     def step(self, tick: Tick) -> None: ...
@@ -258,8 +259,9 @@ class Session:
         tick = self._open(frame)
         for node in self._ears:
             ask = getattr(node, "ask", None)
-            if ask is not None:
-                yield ask(tick)
+            question = None if ask is None else ask(tick)
+            if question is not None:
+                yield question
             node.step(tick)
         self.pending.update((each.number, each) for each in tick.asked if each.stage == "final")
         self._heard = frame.end

@@ -1,7 +1,8 @@
 """What many calls ask of one model at once.
 
-A call that is stepped stops where it needs to know of each channel whether somebody speaks, and says what it asks. Who
-steps it answers, for one call or for all that wait, and it goes on. The answers are the same to the bit.
+A call that is stepped stops where it needs to know of its channels whether somebody speaks, or what they sound like,
+and says what it asks. Who steps it answers, for one call or for all that wait, and it goes on. The answers are the same
+to the bit.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -9,19 +10,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from models.protocols import Samples, SpeechDetector, SpeechStream
+from models.protocols import Samples
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """windows: float32 (channels, 512). answer: probability of speech of each channel; empty until it is answered."""
+    """ask: what answers many at once; whoever shares it is asked together. stream: whose windows they are.
 
-    detector: SpeechDetector
-    stream: SpeechStream
+    windows: float32 (channels, 512). answer: one for each channel; empty until it is answered.
+    """
+
+    ask: Callable[[Sequence[Any]], Sequence[Sequence[Any]]]
+    stream: Any
     windows: Samples
-    answer: Sequence[float] = ()
+    answer: Sequence[Any] = ()
 
 
 Asking = Generator[Question, None, T]
@@ -59,7 +63,7 @@ def together(works: Sequence[Callable[[], Any]]) -> list[Outcome]:
                 outcomes[place] = (None, error)
             else:
                 asked[place] = found
-        refused = _answered(asked)
+        refused = _replied(asked)
         for place, error in refused.items():
             asking[place].close()
             outcomes[place] = (None, error)
@@ -68,17 +72,24 @@ def together(works: Sequence[Callable[[], Any]]) -> list[Outcome]:
 
 
 def answer(questions: Iterable[Question]) -> None:
-    """Fill in every answer. Raises what a detector raises."""
+    """Fill in every answer. Raises what is raised by whoever is asked."""
     left = list(questions)
     while left:
-        detector = left[0].detector
-        same = [each for each in left if each.detector is detector]
-        for each, heard in zip(same, detector.detect_all([(q.stream, q.windows) for q in same]), strict=True):
-            each.answer = heard
-        left = [each for each in left if each.detector is not detector]
+        ask = left[0].ask
+        same = [each for each in left if each.ask == ask]
+        for each, found in zip(same, ask([(one.stream, one.windows) for one in same]), strict=True):
+            each.answer = found
+        left = [each for each in left if each.ask != ask]
 
 
-def _answered(asked: dict[int, Question]) -> dict[int, BaseException]:
+def answered(question: Question) -> Sequence[Any]:
+    """The answer, found now where nobody gave it."""
+    if not question.answer:
+        answer([question])
+    return question.answer
+
+
+def _replied(asked: dict[int, Question]) -> dict[int, BaseException]:
     """Answer all; where that fails, each by itself. Returns what those failed by that have no answer."""
     if _tried(partial(answer, asked.values()))[1] is None:
         return {}

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from models.protocols import Samples
-from models.sounds import QUIET_DBFS, Ceiling, Clip, Sound, SoundStream
+from models.sounds import QUIET_DBFS, Ceiling, Clip, Sound, SoundStream, hear_all
 from pipeline.channel import Channel
 from pipeline.events import Region, RegionKind
 from pipeline.inputs import Close
 from pipeline.session import Activity, Tick
 from pipeline.settings import Sounds
 from pipeline.timebase import TICK, Span, samples, ticks
+from pipeline.together import Question, answered
 
 
 class SoundsNode:
@@ -26,6 +27,13 @@ class SoundsNode:
     def __init__(self, channels: Sequence[Channel], settings: Sounds) -> None:
         self._ears = {channel: _Ear(channel, settings) for channel in (*channels, Channel.UNKNOWN)}
         self._closed = False
+        self._asked: Question | None = None
+
+    def ask(self, tick: Tick) -> Question | None:
+        """Where who steps it stops here, many calls are heard in one go; else ``step`` hears by itself."""
+        if not (self._closed or tick.closing):
+            self._asked = Question(hear_all, [self._ears[channel].stream for channel in tick.channels], tick.samples)
+        return self._asked
 
     def step(self, tick: Tick) -> None:
         close = next((entry.item for entry in tick.inputs if isinstance(entry.item, Close)), None)
@@ -34,8 +42,10 @@ class SoundsNode:
             for ear in self._ears.values():
                 ear.close(tick, close.end)
         elif not self._closed:
-            for row, channel in enumerate(tick.channels):
-                self._ears[channel].step(tick, tick.samples[row])
+            question, self._asked = self._asked or self.ask(tick), None
+            assert question is not None
+            for row, sound in enumerate(answered(question)):
+                self._ears[tick.channels[row]].step(tick, tick.samples[row], sound)
 
 
 class _Ear:
@@ -43,15 +53,15 @@ class _Ear:
 
     def __init__(self, channel: Channel, settings: Sounds) -> None:
         self._channel = channel
-        self._stream = SoundStream()
+        self.stream = SoundStream()
         self._music = _Music(channel, settings)
         self._tones = _Tones(channel)
         self._noise = _Noise(channel, settings)
         self._clipping = _Clipping(channel, settings)
         self._keys = _Keys()
 
-    def step(self, tick: Tick, window: Samples) -> None:
-        sound, activity = self._stream.step(window), tick.activity[self._channel]
+    def step(self, tick: Tick, window: Samples, sound: Sound) -> None:
+        activity = tick.activity[self._channel]
         self._music.step(tick, sound, activity)
         self._tones.step(tick, sound, activity, music=self._music.open)
         self._noise.step(tick, sound, activity, other=self._music.likely or self._tones.heard)

@@ -12,7 +12,7 @@ from pipeline.events import SpeechEnded, SpeechStarted
 from pipeline.session import Activity, Tick
 from pipeline.settings import Speech
 from pipeline.timebase import TICK, Span, samples, ticks
-from pipeline.together import Question, answer
+from pipeline.together import Question, answered
 
 ECHO = ticks(0.35)
 """Ticks within which a voice comes back as an echo."""
@@ -37,16 +37,14 @@ class SpeechNode:
         """Where who steps it stops here, many calls are answered in one go; else ``step`` finds the answer itself."""
         if tick.channels not in self._streams:
             self._meet(tick.channels)
-        self._asked = Question(self._detector, self._streams[tick.channels], tick.samples)
+        self._asked = Question(self._detector.detect_all, self._streams[tick.channels], tick.samples)
         return self._asked
 
     def step(self, tick: Tick) -> None:
         question, self._asked = self._asked or self.ask(tick), None
-        if not question.answer:
-            answer([question])
         for row, channel in enumerate(tick.channels):
             self._voices[channel].levels.append(level_dbfs(tick.samples[row]))
-        for channel, probability in zip(tick.channels, question.answer, strict=True):
+        for channel, probability in zip(tick.channels, answered(question), strict=True):
             self._follow(tick, channel, 0.0 if self._inaudible(tick, channel) else probability)
         for channel in self._voices:
             if channel not in tick.channels:

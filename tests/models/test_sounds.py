@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.sounds import WINDOW, Ceiling, Clip, Sound, SoundStream
+from models.sounds import WINDOW, Ceiling, Clip, Sound, SoundStream, hear_all
 from tests.noises import RATE, Floats, cadence, dtmf, g711, hum, mulaw, music, noise, tone
 from tests.synth import Line, say
 
@@ -78,6 +78,29 @@ def test_a_pause_makes_it_forget_what_stood_before() -> None:
     again = next(i for i, sound in enumerate(sounds) if i > 40 and sound.held > 0)
     assert sounds[again].held == 1
     assert sounds[again].tonal == 0.0
+
+
+def test_many_calls_together_are_heard_to_the_bit_as_each_alone() -> None:
+    """Of one and two channels, in another order each time, some of them quiet for a while."""
+    rng = np.random.default_rng(5)
+    sounds = [music(3.0), say(Line("agent", 0, 3.0), seed=1), tone((425,), 3.0), hum(3.0), noise(3.0, dbfs=-30.0)]
+    parts = [
+        np.concatenate([each[: RATE + n * 999], np.zeros(RATE // 2), each[RATE:]]) for n, each in enumerate(sounds)
+    ]
+    rows = [windows(part)[:100] for part in parts]
+    calls = [[rows[n], rows[(n + 1) % 5]] if n % 2 else [rows[n]] for n in range(5)]
+    streams = [[SoundStream() for _ in call] for call in calls]
+    together: list[list[list[Sound]]] = [[] for _ in calls]
+    for _ in range(100):
+        order = list(rng.permutation(5))
+        asked = [(streams[n], np.stack([row[len(together[n])] for row in calls[n]])) for n in order]
+        for n, found in zip(order, hear_all(asked), strict=True):
+            together[n].append(found)
+    for call, found in zip(calls, together, strict=True):
+        alone = [SoundStream() for _ in call]
+        assert found == [
+            [stream.step(row[step]) for stream, row in zip(alone, call, strict=True)] for step in range(100)
+        ]
 
 
 def test_what_follows_changes_nothing_of_what_was() -> None:

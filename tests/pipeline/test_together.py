@@ -19,7 +19,7 @@ def asks(windows: list[Samples], fake: FakeDetector | None = None) -> Asking[lis
     heard = []
     fake = fake or FakeDetector()
     for window in windows:
-        question = Question(fake, fake.stream(), window)
+        question = Question(fake.detect_all, fake.stream(), window)
         yield question
         heard += question.answer
     return heard
@@ -60,7 +60,7 @@ def listens(silero: SileroDetector, channels: int, windows: list[Samples], close
     stream, heard = silero.stream(channels), []
     try:
         for window in windows:
-            question = Question(silero, stream, window)
+            question = Question(silero.detect_all, stream, window)
             yield question
             heard.append(question.answer)
     finally:
