@@ -1,6 +1,7 @@
 """What Prometheus reads. One registry an app; no call id, no agent and no text is ever a label."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -75,7 +76,8 @@ class Metrics:
             registry=registry,
         )
         self._late = Counter("calmline_late_words", "Utterances whose words came late", registry=registry)
-        self._door = Counter("calmline_door_bytes", "Bytes of audio received", ["door"], registry=registry)
+        received = Counter("calmline_door_bytes", "Bytes of audio received", ["door"], registry=registry)
+        self._door = cache(received.labels)  # by name: it is asked for at every packet
         self._pages = Counter("calmline_page_disconnects", "Pages gone, by reason", ["reason"], registry=registry)
         self._refused = Counter("calmline_refused", "What was over a limit, by reason", ["reason"], registry=registry)
         self._webhooks = Counter(
@@ -113,7 +115,7 @@ class Metrics:
 
     def received(self, door: str, count: int) -> None:
         """Bytes of audio came through a door."""
-        self._door.labels(door).inc(count)
+        self._door(door).inc(count)
 
     def refused(self, reason: str) -> None:
         """Something was over a limit: see ``api.doors.limits``."""

@@ -126,7 +126,7 @@ class Player:
             made = twilio_messages(self._lines[plan.line], CALL, Manner())
             self._streams[plan.line] = [(second, json.dumps(message)) for second, message in made]
         sent = Sent(plan.call_id)
-        async with connect(f"{self._address}/twilio", proxy=None, compression=None) as socket:
+        async with connect(f"{self._address}/twilio", proxy=None, compression=None, ping_interval=None) as socket:
             clock = senders._Clock(speed, sent.lags)
             for second, message in self._streams[plan.line]:
                 await clock.until(second)

@@ -80,7 +80,7 @@ async def pcm(url: str, line: Line, *, speed: float = 1.0, token: str = "", **st
     first = {"type": "start", "rate": line.rate, "format": "s16le", "channels": ["agent", "customer"]} | start
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     begin = time.perf_counter()
-    async with connect(url, proxy=None, compression=None, additional_headers=headers) as socket:
+    async with connect(url, proxy=None, compression=None, ping_interval=None, additional_headers=headers) as socket:
         await socket.send(json.dumps(first))
         sent = Sent(json.loads(await socket.recv())["call_id"], time.perf_counter() - begin)
         clock, packet = _Clock(speed, sent.lags), round(line.rate * PCM_PACKET_S)
@@ -107,7 +107,7 @@ async def twilio(
     """One call through ``/doors/twilio``: the customer is inbound, the agent outbound."""
     headers = {"X-Twilio-Signature": sign_address(signed.url, signed.token)} if signed else {}
     sent = Sent(call_id)
-    async with connect(url, proxy=None, compression=None, additional_headers=headers) as socket:
+    async with connect(url, proxy=None, compression=None, ping_interval=None, additional_headers=headers) as socket:
         clock = _Clock(speed, sent.lags)
         for second, message in twilio_messages(line, call_id, manner or Manner(), parameters):
             await clock.until(second)
@@ -136,7 +136,7 @@ async def audiohook(
     client = Client(call_id)
     begin = time.perf_counter()
     headers = client.headers(url, keys, time.time()) if keys else client.ids
-    async with connect(url, proxy=None, compression=None, additional_headers=headers) as socket:
+    async with connect(url, proxy=None, compression=None, ping_interval=None, additional_headers=headers) as socket:
         await socket.send(client.open(config))
         client.hear(await socket.recv())
         sent = Sent(call_id, time.perf_counter() - begin)

@@ -4,7 +4,6 @@ Whatever is over a limit is refused with one line that names the setting, and co
 ``Admission`` for all doors, every connection a ``Guard`` of its own.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +16,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from api.config import Limits
+from api.doors.patience import Patience
 from pipeline.errors import CalmlineError
 
 Reason = Literal["calls", "frame_size", "message_rate", "idle", "call_length", "upload_size"]
@@ -119,14 +119,14 @@ class Guard:
         self._limits = limits
         self._count = count
         self._clock = clock
+        self._patience = Patience(limits.idle_s)
         self._began = self._refilled = clock()
         self._tokens = BURST_S * limits.messages_per_s
 
     async def receive(self, socket: WebSocket) -> Message:
         """The next message, which is no disconnect. Raises Refused, WebSocketDisconnect."""
         try:
-            async with asyncio.timeout(self._limits.idle_s):
-                message = await socket.receive()
+            message = await self._patience.wait(socket.receive())
         except TimeoutError:
             raise self._over("idle", 1008, f"nothing came for {self._limits.idle_s:g} s (limits.idle_s)") from None
         if message["type"] == "websocket.disconnect":
