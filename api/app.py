@@ -8,10 +8,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api import error_page
 from api.calls import Desk
 from api.config import Config
 from api.doors import audiohook, chat, pcm, twilio
@@ -75,8 +77,9 @@ def create_app(config: Config, engines: Engines, *, store_url: str | None = None
         app.include_router(part.router)
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static), name="static")
-    app.add_exception_handler(CalmlineError, _explain)
-    app.add_exception_handler(RequestValidationError, _refuse)
+    for kind, answer in ((CalmlineError, _explain), (RequestValidationError, _refuse), (HTTPException, _turn_away)):
+        app.add_exception_handler(kind, answer)
+    app.add_exception_handler(Exception, _broken)
     upload = config.server.upload_mb * 1_000_000
 
     def limit(scope: Scope) -> int:
@@ -112,14 +115,31 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await desk.stop()
 
 
-def _explain(_: Request, error: Exception) -> JSONResponse:
+def _explain(request: Request, error: Exception) -> Response:
     assert isinstance(error, CalmlineError)
-    return JSONResponse({"detail": str(error)}, error.status)
+    return _say(request, error.status, str(error))
 
 
-def _refuse(_: Request, error: Exception) -> JSONResponse:
+def _refuse(request: Request, error: Exception) -> Response:
     """400 and the first problem, without what was sent: that may be private."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = " ".join(".".join(str(part) for part in first["loc"]).split())[:_WHERE]
-    return JSONResponse({"detail": f"{where}: {first['msg']}"}, 400)
+    return _say(request, 400, f"{where}: {first['msg']}")
+
+
+def _turn_away(request: Request, error: Exception) -> Response:
+    """What the framework and the routes refuse by a status."""
+    assert isinstance(error, HTTPException)
+    return _say(request, error.status_code, error.detail, dict(error.headers or {}))
+
+
+def _broken(request: Request, _: Exception) -> Response:
+    """A defect of ours; the server logs it."""
+    return _say(request, 500, error_page.BROKEN)
+
+
+def _say(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """JSON for programs, a page for people."""
+    who = request.app.state.keyring.identify(request)
+    return error_page.refusal(request.method, request.headers, status, detail, who, headers)

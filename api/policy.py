@@ -72,5 +72,10 @@ class Who:
         return self.name if self.role is Role.AGENT else None
 
 
+def allowed(what: May) -> list[Role]:
+    """Who may do it."""
+    return [role for role in Role if what in TABLE[role]]
+
+
 LOCAL = Who(Role.SUPERVISOR, "local")
 """Everybody on this machine while no credentials are configured."""

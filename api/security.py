@@ -20,13 +20,14 @@ from fastapi import HTTPException, WebSocketException
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.config import Server
 from api.doors.settings import Doors
 from api.doors.signature import is_secret
-from api.policy import LOCAL, May, Role, Who
+from api.error_page import refusal
+from api.policy import LOCAL, May, Role, Who, allowed
 from pipeline.errors import BadInput
 
 COOKIE = "calmline"
@@ -176,9 +177,14 @@ def require(what: May) -> Callable[[HTTPConnection], Who]:
         if who is None:
             detail = "no valid credentials: send Authorization: Bearer TOKEN, or open your login link"
             raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
-        raise HTTPException(403, f"the role {who.role} may not do this")
+        raise not_allowed(who, what)
 
     return check
+
+
+def not_allowed(who: Who, what: May) -> HTTPException:
+    """403, with the roles that may."""
+    return HTTPException(403, f"the role {who.role} may not do this; it is for: {', '.join(allowed(what))}")
 
 
 def local_path(target: str) -> str:
@@ -209,11 +215,12 @@ class Gate:
             return
         await self._app(scope, receive, _hardened(send))
 
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if _name(host) not in self._names:
-            return JSONResponse({"detail": "this server has another name; add it to server.hosts"}, 421)
+            detail = "this server has another name; add it to server.hosts"
+            return refusal(scope.get("method", ""), headers, 421, detail, None)
         asks_only = scope["type"] == "http" and scope["method"] in _SAFE
         if origin is not None and not asks_only and not self._ours(origin, f"{scope['scheme']}://{host}"):
             return JSONResponse({"detail": "a page of another site may not do this"}, 403)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api import notes
@@ -10,6 +10,7 @@ from api.notes import Note
 from api.policy import May, Who
 from api.routes.calls import CONFLICT, PROBLEMS
 from api.routes.deps import Answerer, Folder, TheDesk
+from api.security import not_allowed
 from pipeline.channel import Channel
 
 router = APIRouter(tags=["notes"], prefix="/calls/{call_id}/notes")
@@ -90,4 +91,4 @@ async def take_back(line: Line, desk: TheDesk, folder: Folder, who: Answerer) ->
 
 def _check(who: Who, said: Comment | AlertLabel | Stretch | Reviewed) -> None:
     if isinstance(said, Stretch | Reviewed) and not who.may(May.JUDGE):
-        raise HTTPException(403, f"the role {who.role} may not do this")
+        raise not_allowed(who, May.JUDGE)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from api.policy import May, Role, Who
-from api.routes.deps import Seer
+from api.routes.deps import Seer, folder
 from api.security import COOKIE, SESSION_S, Keyring, local_path, require
 
 router = APIRouter(include_in_schema=False)
@@ -22,7 +22,7 @@ PAGES: dict[str, May] = {
 }
 """Each page by its name, which is its address and its file in ``api/static``, and what its readers must be allowed."""
 
-NOT_BUILT = "the pages are not built; build them with: npm --prefix api/web run build\n"
+NOT_BUILT = "the pages are not built; build them with: npm --prefix api/web run build"
 
 
 @router.get("/login")
@@ -33,7 +33,7 @@ def login(
     keyring: Keyring = request.app.state.keyring
     who = keyring.holder(token)
     if who is None or not who.may(May.SEE):
-        return PlainTextResponse("this login link is not valid; ask for a new one\n", 401)
+        raise HTTPException(401, "this login link is not valid; ask for a new one")
     answer = RedirectResponse(local_path(following), 303, {"Cache-Control": "no-store"})
     secure = request.url.scheme == "https"
     answer.set_cookie(
@@ -58,12 +58,13 @@ def _page(name: str, may: May) -> Callable[[Request, Who], Response]:
     def page(request: Request, who: Annotated[Who, Depends(require(may))]) -> Response:
         file = request.app.state.static / f"{name}.html"
         if not file.is_file():
-            return PlainTextResponse(NOT_BUILT, 503)
+            raise HTTPException(503, NOT_BUILT)
         return FileResponse(file, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
     return page
 
 
-router.add_api_route("/room/{call_id}", _page("call", May.SEE), name="call", response_model=None)
+_call = _page("call", May.SEE)
+router.add_api_route("/room/{call_id}", _call, name="call", response_model=None, dependencies=[Depends(folder)])
 for _name, _may in PAGES.items():
     router.add_api_route(f"/{_name}", _page(_name, _may), name=_name, response_model=None)

@@ -43,8 +43,8 @@ def logs_as_they_were() -> Iterator[None]:
 class LocalClient(TestClient):
     """Calls the app 127.0.0.1 on sockets too."""
 
-    def __init__(self, app: FastAPI, base_url: str = HOME) -> None:
-        super().__init__(app, base_url=base_url)
+    def __init__(self, app: FastAPI, base_url: str = HOME, *, raises: bool = True) -> None:
+        super().__init__(app, base_url=base_url, raise_server_exceptions=raises)
 
     def websocket_connect(self, url: str, *args: Any, **options: Any) -> WebSocketTestSession:
         return super().websocket_connect(f"ws://127.0.0.1{url}", *args, **options)

@@ -161,6 +161,20 @@ def test_forbidden_asks_for_the_link_and_does_not_try_on(stage: Stage, page: Pag
     assert stage.agents.qsize() == 1
 
 
+def test_another_agents_overlay_says_whose_it_is_and_leads_to_ones_own(stage: Stage, page: Page) -> None:
+    stage.answers["me"] = {"role": "agent", "name": "bob", "policy": "standard"}
+    stage.refuse()
+    open_overlay(stage, page)
+    state(page, "others")
+    expect(page.locator("main")).to_contain_text("You are logged in as bob.")
+    assert grave(page) == []
+    stage.allow()
+    stage.idle()
+    page.get_by_role("link", name="Your own overlay").click()
+    state(page, "idle")
+    assert stage.agents.queue[-1] == "bob"
+
+
 def test_without_an_agent_it_asks_for_one(stage: Stage, page: Page) -> None:
     stage.idle()
     page.goto(f"{stage.url}/overlay")

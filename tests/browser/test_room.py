@@ -230,10 +230,34 @@ def test_a_search_is_kept(wide: Page) -> None:
     expect(wide.get_by_test_id("call")).to_have_count(1)
 
 
+@pytest.mark.parametrize("typed", ['"', "*", '" "'])
+def test_signs_alone_are_no_search(wide: Page, typed: str) -> None:
+    wide.goto("/room")
+    wide.get_by_test_id("search").fill(typed)
+    expect(wide.get_by_test_id("wordless")).to_be_visible()
+    wide.reload()
+    expect(wide.get_by_test_id("call")).to_have_count(2)
+    wide.get_by_test_id("search").fill('"third time')
+    expect(wide.get_by_test_id("call")).to_have_count(1)
+    expect(wide.get_by_test_id("wordless")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["/room", "/room/billing_dispute", "/room/nonesuch", "/trends", "/wall"])
+def test_nothing_is_wider_than_a_phone(browser: Browser, room: Room, path: str) -> None:
+    page = browser.new_page(base_url=room.url, viewport={"width": 390, "height": 844})
+    page.goto(path)
+    page.locator(f"{THERE}, [data-testid=refused]").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
 def test_a_call_that_is_not_there_is_explained(browser: Browser, room: Room) -> None:
     page = browser.new_page(base_url=room.url)
     page.goto("/room/nonesuch")
-    expect(page.get_by_test_id("message")).to_contain_text("no stored call nonesuch")
+    expect(page.get_by_test_id("refused")).to_contain_text("No stored call nonesuch")
+    assert axe.grave(page) == []
+    page.get_by_role("link", name="Calls", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/room$"))
     page.close()
 
 

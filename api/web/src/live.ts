@@ -9,6 +9,7 @@ export interface Listener<Frame> {
   frame(frame: Frame): void
 }
 
+/** What a server closes an open socket with. */
 const FORBIDDEN = new Set([4401, 4403, 1008])
 const FIRST_MS = 500
 const LONGEST_MS = 10_000
@@ -22,6 +23,8 @@ export class Live<Frame, Said> {
   constructor(
     private readonly address: string,
     private readonly listener: Listener<Frame>,
+    /** Whether the server would not have us: it is asked, since a browser does not tell why a socket did not open. */
+    private readonly barred: () => Promise<boolean>,
   ) {}
 
   /** Opens the connection and keeps it open; the returned function ends it for good. */
@@ -58,9 +61,13 @@ export class Live<Frame, Said> {
     clearTimeout(this.#timer)
     const socket = new WebSocket(this.address)
     this.#socket = socket
-    socket.onopen = () => this.listener.link('open')
+    let opened = false
+    socket.onopen = () => {
+      opened = true
+      this.listener.link('open')
+    }
     socket.onmessage = (message) => this.#heard(message)
-    socket.onclose = (close) => this.#socket === socket && this.#closed(close.code)
+    socket.onclose = (close) => this.#socket === socket && this.#closed(close.code, opened)
   }
 
   #heard(message: MessageEvent<string>): void {
@@ -68,12 +75,22 @@ export class Live<Frame, Said> {
     this.listener.frame(JSON.parse(message.data) as Frame)
   }
 
-  #closed(code: number): void {
+  #closed(code: number, opened: boolean): void {
     this.#socket = null
-    if (FORBIDDEN.has(code)) return this.listener.link('forbidden')
+    if (FORBIDDEN.has(code)) return this.#forbidden()
     this.listener.link('lost')
     const wait = Math.min(FIRST_MS * 2 ** this.#failures++, LONGEST_MS)
     this.#timer = setTimeout(() => this.#open(), wait * (0.75 + Math.random() / 2))
+    if (!opened) void this.barred().then((barred) => barred && this.#forbidden())
+  }
+
+  #forbidden(): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) return
+    clearTimeout(this.#timer)
+    const socket = this.#socket
+    this.#socket = null
+    socket?.close()
+    this.listener.link('forbidden')
   }
 
   /** The person or the network came back: do not wait for the next turn. */

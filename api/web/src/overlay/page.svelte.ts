@@ -1,9 +1,10 @@
 /** What the overlay knows, and which screen that makes. */
 import { stillRunning, withDraft } from '../drafts'
 import { agentAddress, Live, type Link } from '../live'
+import { barred, type Me } from '../ui/me'
 import type { Answer, Behind, Draft, Frame, OverlapView, Said, View } from '../view'
 
-export type Screen = 'connecting' | 'idle' | 'live' | 'ended' | 'offline' | 'forbidden'
+export type Screen = 'connecting' | 'idle' | 'live' | 'ended' | 'offline' | 'forbidden' | 'others'
 
 /** Lost for so long, or so often without a first success, we say offline instead of reconnecting. */
 const OFFLINE_MS = 15_000
@@ -29,6 +30,8 @@ export class Page {
   /** How far words are behind, null while they are not. */
   behind = $state.raw<Behind | null>(null)
   now = $state(0)
+  /** Who is logged in, where this is another agent's overlay. */
+  stranger = $state.raw<Me | null>(null)
 
   #stalled = $state(false)
   /** The phone system's connection, not the page's. */
@@ -43,11 +46,12 @@ export class Page {
   readonly #live: Live<Frame, Said>
 
   constructor(agent: string) {
-    this.#live = new Live(agentAddress(agent), { link: (link) => this.#linked(link), frame: (frame) => this.#take(frame) })
+    const listener = { link: (link: Link) => this.#linked(link), frame: (frame: Frame) => this.#take(frame) }
+    this.#live = new Live(agentAddress(agent), listener, () => this.#barred(agent))
   }
 
   get screen(): Screen {
-    if (this.link === 'forbidden') return 'forbidden'
+    if (this.link === 'forbidden') return this.stranger ? 'others' : 'forbidden'
     if (!this.#heard) return this.offline ? 'offline' : 'connecting'
     if (this.view === null || this.view.state === 'waiting') return 'idle'
     return this.view.state === 'ended' ? 'ended' : 'live'
@@ -94,6 +98,12 @@ export class Page {
   /** Five minutes without advice, or advice again. */
   snooze(): void {
     if (this.screen === 'live') this.#live.say({ type: this.quietUntil === null ? 'snooze' : 'wake' })
+  }
+
+  async #barred(agent: string): Promise<boolean> {
+    const bar = await barred((who) => who.role === 'supervisor' || who.name === agent)
+    this.stranger = bar?.who ?? null
+    return bar !== null
   }
 
   #linked(link: Link): void {

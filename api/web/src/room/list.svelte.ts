@@ -40,6 +40,8 @@ const NAMES = [
 ] as const
 const DAYS: Record<string, number> = { today: 0, week: 6, month: 29 }
 const WAIT_MS = 200
+/** What the server can look for has at least one of these. */
+const WORD = /[\p{L}\p{N}_]/u
 
 export class List {
   filters = $state<Filters>({})
@@ -62,9 +64,16 @@ export class List {
     return Object.keys(this.filters).some((name) => name !== 'sort')
   }
 
+  /** Something is typed, and no word of it yet: a quotation mark that is about to begin a phrase. */
+  get wordless(): boolean {
+    return !!this.filters.q && !WORD.test(this.filters.q)
+  }
+
   /** Filters as the server has them: a period becomes its first day, in this browser's time of day. */
   get asked(): Filters {
-    const { period, from, to, ...rest } = this.filters
+    const { period, from, to, ...others } = this.filters
+    const { q, ...wordless } = others
+    const rest = this.wordless ? wordless : others
     if (period && period in DAYS) return { ...rest, from: daysAgo(DAYS[period]!) }
     return { ...rest, ...(from ? { from: dayStart(from, 0) } : {}), ...(to ? { to: dayStart(to, 1) } : {}) }
   }

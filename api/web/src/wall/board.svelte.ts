@@ -3,6 +3,7 @@ import { Chime } from '../chime.svelte'
 import { stillRunning, withDraft } from '../drafts'
 import { Live, socketAddress, type Link } from '../live'
 import { Problem, send } from '../ui/api'
+import { barred } from '../ui/me'
 import type { Draft, View } from '../view'
 import { byNeed, type Frame, type Glance, type Said } from './glance'
 
@@ -22,10 +23,11 @@ export class Board {
   /** Read aloud: a call that has begun to wait for a supervisor. */
   news = $state.raw<Glance | null>(null)
   readonly alarm = new Chime('calmline.alarm')
-  readonly #live = new Live<Frame, Said>(socketAddress('/live/wall'), {
-    link: (link) => this.#linked(link),
-    frame: (frame) => this.#take(frame),
-  })
+  readonly #live = new Live<Frame, Said>(
+    socketAddress('/live/wall'),
+    { link: (link) => this.#linked(link), frame: (frame) => this.#take(frame) },
+    async () => (await barred((who) => who.role === 'supervisor')) !== null,
+  )
   #rung = new Set<string>()
   #fresh = true
 
