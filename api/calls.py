@@ -82,7 +82,7 @@ class Desk:
         self.mask = Mask(on=config.server.mask_profanity)
         self.hub = Hub(config.server.page_queue_kb * 1024)
         self.switchboard = Switchboard(self._record, self.pool, self)
-        self.metrics = Metrics(lambda: len(self.in_progress), self.pool, self.archive.size)
+        self.metrics = Metrics(lambda: len(self.in_progress), self.pool, self.archive.size, self.switchboard.strain)
         self.limits = config.limits
         self.contacts = Contacts()
         self.leaving = Leaving()

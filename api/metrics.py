@@ -12,6 +12,7 @@ from pipeline.events import Alert, Words
 from pipeline.journal import is_event
 from pipeline.pool import EnginePool
 from pipeline.session import Entry
+from pipeline.strain import Strain
 from pipeline.timebase import TICK, seconds
 
 _SIZES = (1, 2, 4, 8, 16, 32)
@@ -56,12 +57,36 @@ class Recogniser(Collector):
         yield _labelled(CounterMetricFamily, "calmline_engine_speech_seconds", "Seconds heard in them", "kind", heard)
 
 
-class Metrics:
-    """calls: in progress. pool: the recogniser, None without one. stored: bytes of all calls."""
+class Lane(Collector):
+    """How long calls wait for their steps, and what is left out so that they wait less."""
 
-    def __init__(self, calls: Callable[[], float], pool: EnginePool | None, stored: Callable[[], float]) -> None:
+    def __init__(self, strain: Strain) -> None:
+        self._strain = strain
+
+    def describe(self) -> list[Metric]:
+        """Nothing is read before the first page."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        strain = self._strain
+        yield _value("calmline_calls_late_seconds", "How long audio of live calls waits to be stepped", strain.late)
+        yield _value("calmline_calls_shed", "What is left out for it: 0 nothing, up to 4", strain.shed)
+        yield CounterMetricFamily("calmline_lane_turns", "Turns in which live calls were stepped", strain.turns)
+        yield CounterMetricFamily("calmline_lane_waited_seconds", "Seconds that audio waited in them", strain.waited)
+        spent = {shed.name.lower(): seconds for shed, seconds in strain.spent.items()}
+        left_out = "calmline_calls_shed_seconds", "Seconds by what was left out, with all before it", "up_to", spent
+        yield _labelled(CounterMetricFamily, *left_out)
+
+
+class Metrics:
+    """calls: in progress. pool: the recogniser, None without one. stored: bytes of all calls. strain: of the lane."""
+
+    def __init__(
+        self, calls: Callable[[], float], pool: EnginePool | None, stored: Callable[[], float], strain: Strain
+    ) -> None:
         self.registry = registry = _Registry()
         _gauge(registry, "calmline_calls_in_progress", "Calls being stepped", calls)
+        registry.register(Lane(strain))
         if pool is not None:
             registry.register(Recogniser(pool))
         _gauge(registry, "calmline_stored_bytes", "Bytes of all stored calls", stored)

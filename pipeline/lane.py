@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from pipeline.strain import Shed, Strain
 from pipeline.together import Asking, Outcome, together
 
 T = TypeVar("T")
@@ -27,19 +28,34 @@ Work = Callable[[], Any]
 
 
 class Lane:
-    """``run`` from the event loop alone. A turn's works begin as they came; one that fails harms no other."""
+    """``run`` from the event loop alone. A turn's works begin as they came; one that fails harms no other.
 
-    def __init__(self, pace_s: float = PACE_S) -> None:
+    strain: how long they wait. shed: told what is left out for it, whenever that changes.
+    """
+
+    def __init__(self, pace_s: float = PACE_S, shed: Callable[[Shed], None] = lambda _: None) -> None:
+        self.strain = Strain()
+        self._shed = shed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self._pace = pace_s
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._asked = 0.0  # when the first of those that wait was
         self._began = -pace_s
         self._busy = False
         sys.setswitchinterval(SWITCH_S)
 
+    def rest(self) -> None:
+        """No call is in progress: nothing is left out for any."""
+        before = self.strain.shed
+        self.strain.rest(asyncio.get_running_loop().time())
+        if before:
+            self._shed(self.strain.shed)
+
     async def run(self, work: Callable[[], T | Asking[T]]) -> T:
         """What ``work`` returns, or raises, in the lane; where that asks, what it returns in the end."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._asked = asyncio.get_running_loop().time()
         self._waiting.append((work, answer))
         if not self._busy:
             self._busy = True
@@ -59,12 +75,13 @@ class Lane:
         self._began = loop.time()
         turn, self._waiting = self._waiting, []
         works = [work for work, _ in turn]
-        answers = [answer for _, answer in turn]
+        answers, asked = [answer for _, answer in turn], self._asked
         self._thread.submit(together, works).add_done_callback(
-            lambda done: loop.call_soon_threadsafe(self._told, answers, done.result())
+            lambda done: loop.call_soon_threadsafe(self._told, answers, done.result(), asked)
         )
 
-    def _told(self, answers: list[asyncio.Future[Any]], results: list[Outcome]) -> None:
+    def _told(self, answers: list[asyncio.Future[Any]], results: list[Outcome], asked: float) -> None:
+        self._feel(asked)
         for answer, (result, error) in zip(answers, results, strict=True):
             if answer.cancelled():
                 continue
@@ -75,3 +92,8 @@ class Lane:
         self._busy = bool(self._waiting)
         if self._busy:
             self._next()
+
+    def _feel(self, asked: float) -> None:
+        before, now = self.strain.shed, asyncio.get_running_loop().time()
+        if self.strain.feel(now - asked, now) is not before:
+            self._shed(self.strain.shed)

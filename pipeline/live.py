@@ -30,6 +30,7 @@ from pipeline.inputs import ChatLine, Command, EngineResult, Frame, Input, Mark
 from pipeline.lane import Lane
 from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
+from pipeline.strain import Shed, Strain
 from pipeline.timebase import RATE, TICK, samples, seconds
 from pipeline.together import Asking
 from pipeline.view import VIEW, View
@@ -312,7 +313,7 @@ class Switchboard:
         self._prepare = prepare
         self._pool = pool
         self._audience = audience
-        self._lane = Lane()
+        self._lane = Lane(shed=self._shed)
         self._calls: dict[str, LiveCall] = {}
         self._opening: set[str] = set()
         self._draining = False
@@ -321,6 +322,15 @@ class Switchboard:
     def calls(self) -> dict[str, LiveCall]:
         """Calls in progress by id."""
         return self._calls
+
+    @property
+    def strain(self) -> Strain:
+        """Whether calls are stepped in time, and what is left out where they are not."""
+        return self._lane.strain
+
+    def _shed(self, shed: Shed) -> None:
+        if self._pool is not None:
+            self._pool.shed(shed)
 
     def get(self, call_id: str) -> LiveCall:
         """Raises NotFound when no such call is in progress."""
@@ -347,6 +357,8 @@ class Switchboard:
             await live.close(reason)
             await asyncio.shield(task)
             del self._calls[info.call_id]
+            if not self._calls:
+                self._lane.rest()
 
     async def _start(self, info: CallInfo) -> LiveCall:
         """Prepare in a thread, for it looks at every stored file; the id is taken meanwhile."""

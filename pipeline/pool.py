@@ -23,6 +23,7 @@ from pipeline.inputs import EngineResult, HeardWord
 from pipeline.jobs import Job, Kind, Outcome, Unheard
 from pipeline.scheduler import LEFT_OUT, Load, Scheduler
 from pipeline.session import Utterance
+from pipeline.strain import Shed
 from pipeline.timebase import Span, seconds
 
 T = TypeVar("T")
@@ -103,6 +104,12 @@ class EnginePool:
         """The call is over: its drafts need not be heard."""
         with self._queue() as queue:
             queue.forget(call)
+
+    def shed(self, shed: Shed) -> None:
+        """What is left out from now on, so that calls are stepped in time. Workers that waited for it look again."""
+        with self._queue() as queue:
+            queue.shed(shed)
+            self._wake.notify_all()
 
     def load(self) -> Load:
         """How busy it is now."""

@@ -6,7 +6,8 @@ an hour, holds nobody back. What shares a batch has one kind and one context.
 
 Overflow: drafts go first. A draft that waits gives way to what is asked next for its channel, and while finals wait
 longer than ``behind_s`` no draft is taken or kept. Finals are never dropped: they wait. Beyond an hour of speech no
-more are taken, and whoever asks is told so.
+more are taken, and whoever asks is told so. What is left out because the machine steps its calls too late
+(``pipeline.strain``) is left out here: drafts, and all workers but one.
 """
 
 from collections import Counter
@@ -17,6 +18,7 @@ from pipeline import settings as s
 from pipeline.channel import Channel
 from pipeline.jobs import FINALS, Job, Kind, Outcome, Queue, Unheard
 from pipeline.session import Utterance
+from pipeline.strain import Shed
 from pipeline.timebase import RATE, samples
 
 LONGEST = samples(3600.0)
@@ -71,12 +73,13 @@ class Scheduler:
     """``ask`` and ``draft`` put utterances in, ``take`` gives the next batch, ``done`` says that it was heard.
 
     workers: batches heard at once. late: finals of live calls that waited longer than ``behind_s`` for their turn.
-    left_out: drafts that nobody got, because a newer one came, because finals were behind, or because the call ended.
+    left_out: drafts that nobody got, because a newer one came, because finals were behind, because the call ended, or
+    because calls were stepped too late.
     """
 
     def __init__(self, settings: s.Words, workers: int = 1) -> None:
         self.late = 0
-        self.left_out: Counter[str] = Counter({"newer": 0, "behind": 0, "ended": 0})
+        self.left_out: Counter[str] = Counter({"newer": 0, "behind": 0, "ended": 0, "busy": 0})
         self._settings = settings
         self._workers = workers
         self._queues = {kind: Queue() for kind in Kind}
@@ -84,6 +87,7 @@ class Scheduler:
         self._running: set[Job] = set()
         self._dropped: list[Job] = []
         self._pressure = Pressure(settings.behind_s)
+        self._shed = Shed.NOTHING
         self._spoken = -QUIET_S
         self._live_batches = 0
         self._speech = 0
@@ -95,8 +99,15 @@ class Scheduler:
         return waiting + sum(job.kind in FINALS for job in self._running)
 
     def load(self, now: float) -> Load:
-        waited = self._feel(now)
-        return Load({kind: len(queue) for kind, queue in self._queues.items()}, waited, not self._pressure.high)
+        waited, drafts = self._feel(now), not (self._pressure.high or self._shed)
+        return Load({kind: len(queue) for kind, queue in self._queues.items()}, waited, drafts)
+
+    def shed(self, shed: Shed) -> None:
+        """What is left out from now on; drafts among it that wait are given up."""
+        self._shed = shed
+        for spot, job in list(self._drafts.items()):
+            if job.waiting and self._leaves_out(job.kind):
+                self._drop(self._drafts.pop(spot), "busy")
 
     def ask(self, utterance: Utterance, call: str, context: int, now: float, *, bulk: bool = False) -> Job | Unheard:
         """The job that answers a final: that of the same stretch "paused" where there is one, heard or not."""
@@ -117,16 +128,20 @@ class Scheduler:
         if self._pressure.high:
             self.left_out["behind"] += 1
             return LEFT_OUT
-        job = Job(utterance, call, Kind.PAUSED if utterance.stage == "paused" else Kind.RUNNING, context, now)
+        kind = Kind.PAUSED if utterance.stage == "paused" else Kind.RUNNING
+        if self._leaves_out(kind):
+            self.left_out["busy"] += 1
+            return LEFT_OUT
+        job = Job(utterance, call, kind, context, now)
         self._drafts[job.spot] = job
         self._admit(job, now)
         return job
 
     def take(self, now: float) -> list[Job]:
-        """The next batch; empty when nothing waits."""
+        """The next batch; empty when nothing waits, or must while another batch is heard."""
         self._feel(now)
         kind = self._turn()
-        if kind is None:
+        if kind is None or (self._running and self._shed >= Shed.WORKERS):
             return []
         self._live_batches = 0 if kind is Kind.BULK else self._live_batches + 1
         alone = kind is Kind.BULK and now - self._spoken >= QUIET_S
@@ -188,6 +203,9 @@ class Scheduler:
             self._queues[job.kind].remove(job)
             self._dropped.append(job)
             self.left_out[reason] += 1
+
+    def _leaves_out(self, kind: Kind) -> bool:
+        return self._shed >= {Kind.RUNNING: Shed.RUNNING, Kind.PAUSED: Shed.DRAFTS}.get(kind, len(Shed))
 
     def _turn(self) -> Kind | None:
         waiting = [kind for kind in Kind if len(self._queues[kind])]

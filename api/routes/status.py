@@ -13,15 +13,27 @@ from api.policy import Role
 from api.routes.calls import PROBLEMS
 from api.routes.deps import Measurer, Seer, TheDesk
 from models.protocols import Identity
+from pipeline.strain import Shed
 
 router = APIRouter(tags=["status"])
+
+
+LeftOut = Literal["nothing", "running", "drafts", "workers", "voice"]
+LEFT_OUT: dict[Shed, LeftOut] = {
+    Shed.NOTHING: "nothing",
+    Shed.RUNNING: "running",
+    Shed.DRAFTS: "drafts",
+    Shed.WORKERS: "workers",
+    Shed.VOICE: "voice",
+}
 
 
 class Health(BaseModel):
     """status: ``ready`` only once models are loaded and until the server goes down. policy: its name.
 
     words_behind_s: seconds that the oldest words of a live call have waited for their turn. drafts_off: words are not
-    shown while they are spoken, so that finals catch up.
+    shown while they are spoken, so that finals catch up. calls_late_s: seconds that audio of live calls waits to be
+    stepped. left_out: what is not done meanwhile, each with all before it (``pipeline.strain``).
     """
 
     status: Literal["ready", "not_ready"]
@@ -31,6 +43,8 @@ class Health(BaseModel):
     engines: list[Identity]
     words_behind_s: float
     drafts_off: bool
+    calls_late_s: float
+    left_out: LeftOut
 
 
 class Me(BaseModel):
@@ -45,7 +59,7 @@ class Me(BaseModel):
 def health(request: Request) -> Response:
     """200 when calls can be taken, else 503. Open to all: it names no call and nobody."""
     desk: Desk = request.app.state.desk
-    load = desk.load()
+    load, strain = desk.load(), desk.switchboard.strain
     state = Health(
         status="ready" if desk.ready else "not_ready",
         version=installed(),
@@ -54,6 +68,8 @@ def health(request: Request) -> Response:
         engines=list(desk.engines.identities),
         words_behind_s=round(load.behind_s, 3) if load is not None else 0.0,
         drafts_off=load is not None and not load.drafts,
+        calls_late_s=round(strain.late, 3),
+        left_out=LEFT_OUT[strain.shed],
     )
     return JSONResponse(state.model_dump(mode="json"), 200 if desk.ready else 503)
 

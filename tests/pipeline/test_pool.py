@@ -21,6 +21,7 @@ from pipeline.pool import EnginePool
 from pipeline.scheduler import RECOVERY_S
 from pipeline.session import Stage, Utterance
 from pipeline.settings import Words
+from pipeline.strain import Shed
 from pipeline.timebase import RATE, Span
 from tests.fakes import fake_identity
 
@@ -229,7 +230,7 @@ def test_drafts_that_are_left_out_are_none_at_once() -> None:
         gated.let.put(None)
         assert gated.one() == [4]
         assert new.result(20) is not None
-        assert pool.tally().left_out == {"newer": 1, "behind": 0, "ended": 1}
+        assert pool.tally().left_out == {"newer": 1, "behind": 0, "ended": 1, "busy": 0}
 
 
 # what fails
@@ -393,3 +394,18 @@ def test_both_channels_of_a_call_have_drafts_of_their_own() -> None:
         gated.let.put(None)
         assert gated.one() == [2, 3]
         assert all(draft.result(20) is not None for draft in drafts)
+
+
+def test_under_strain_one_worker_hears_at_a_time_and_all_again_after_it() -> None:
+    gated = Gated(workers=2)
+    with pool_of(gated) as pool:
+        pool.shed(Shed.WORKERS)
+        answers = [pool.ask(named(number), f"call {number}") for number in (1, 2, 3)]
+        assert gated.begun.get(timeout=20) == [1]
+        assert pool.load().waiting[Kind.FINAL] == 2
+        assert gated.begun.empty()
+        pool.shed(Shed.NOTHING)
+        assert gated.begun.get(timeout=20) == [2]
+        for _ in range(3):
+            gated.let.put(None)
+        assert all(answer.result(20).fault is None for answer in answers)

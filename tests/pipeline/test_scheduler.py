@@ -19,6 +19,7 @@ from pipeline.jobs import Job, Kind, Outcome, Unheard
 from pipeline.scheduler import FULL, LEFT_OUT, LONGEST, QUIET_S, RECOVERY_S, TURN, Load, Scheduler
 from pipeline.session import Stage, Utterance
 from pipeline.settings import Words
+from pipeline.strain import Shed
 from pipeline.timebase import RATE, Span
 
 A, C = Channel.AGENT, Channel.CUSTOMER
@@ -247,7 +248,7 @@ def test_drafts_go_first_and_come_back_when_finals_are_quick_again() -> None:
     assert queue.late == 2
     assert not queue.load(2.0 + 0.99 * RECOVERY_S).drafts
     assert queue.draft(said(0, 2, "running"), "d", 1, 2.5 + RECOVERY_S) is not LEFT_OUT
-    assert queue.left_out == Counter(behind=2, newer=0, ended=0)
+    assert queue.left_out == Counter(behind=2, newer=0, ended=0, busy=0)
 
 
 def test_a_final_that_waits_half_as_long_again_puts_the_recovery_off() -> None:
@@ -258,6 +259,27 @@ def test_a_final_that_waits_half_as_long_again_puts_the_recovery_off() -> None:
     queue.take(3.6)
     assert not queue.load(1.5 + RECOVERY_S).drafts
     assert queue.load(3.7 + RECOVERY_S).drafts
+
+
+def test_a_machine_that_steps_calls_late_hears_no_drafts_then_one_batch_at_a_time_and_loses_no_final() -> None:
+    queue = Scheduler(Words(batch=1), workers=2)
+    running, paused = draft(queue, "a", said(0, 2, "running")), draft(queue, "b", said(0, 2, "paused"))
+    queue.shed(Shed.RUNNING)
+    assert queue.drops() == [running]
+    assert queue.draft(said(0, 3, "running"), "a", 1, 0.0) is LEFT_OUT
+    assert not queue.load(0.0).drafts
+    queue.shed(Shed.DRAFTS)
+    assert queue.drops() == [paused]
+    assert queue.left_out["busy"] == 3
+    finals = [final(queue, "a"), final(queue, "b")]
+    queue.shed(Shed.WORKERS)
+    assert queue.take(0.0) == finals[:1]
+    assert queue.take(0.0) == []
+    queue.done(finals[0], TEXT)
+    assert queue.take(0.0) == finals[1:]
+    queue.shed(Shed.NOTHING)
+    assert queue.load(0.0).drafts
+    assert queue.draft(said(0, 3, "running"), "a", 1, 0.0) is not LEFT_OUT
 
 
 def test_recordings_that_wait_leave_drafts_alone() -> None:
