@@ -88,10 +88,11 @@ REGIONS = {
     "clipping": Look("#d55e00", "xxxx"),
     "ivr": Look("#56b4e9", "...."),
     "dual_mono": Look("#56b4e9", "////"),
+    "busy": Look("#ffffff", "////"),
     "gap": Look("#ffffff", "xxxx"),
 }
 HALVES: dict[Channel | None, tuple[float, float]] = {Channel.AGENT: (-0.4, 0.0), Channel.CUSTOMER: (0.0, 0.4)}
-NAMES = {"gap": "audio missing", "pause": "pause (redacted)", "ivr": "IVR"}
+NAMES = {"gap": "audio missing", "pause": "pause (redacted)", "ivr": "IVR", "busy": "server busy: voice not measured"}
 MARKS = {"note": ("o", "#ffffff"), "coach": ("^", "#777777"), "critical": ("D", "#000000")}
 """By severity: shape and filling."""
 STYLE = {

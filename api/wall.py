@@ -94,7 +94,7 @@ class Wall:
     def _glance(self, view: View) -> Glance | None:
         if view.state != "live":
             return None
-        anger = view.scores.anger
+        anger = _anger(view)
         return Glance(
             call_id=view.call_id,
             agent_id=view.agent_id,
@@ -125,7 +125,7 @@ _IDS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 
 def need(view: View) -> Need:
     """The gravest reason for which somebody should look at a call."""
-    anger = view.scores.anger
+    anger = _anger(view)
     if view.claimed_by is None and any(_asks_for_supervisor(alert) for alert in view.alerts):
         return "waiting"
     if anger and anger[-1].value >= ANGRY:
@@ -134,6 +134,11 @@ def need(view: View) -> Need:
     if before is not None and anger[-1].value - before >= RISE:
         return "rising"
     return "calm"
+
+
+def _anger(view: View) -> list[ScoreView]:
+    """None while it is not measured: what was last known says nothing of now."""
+    return [] if "anger" in view.unavailable else view.scores.anger
 
 
 def curve(anger: list[ScoreView], now_ms: int) -> tuple[int | None, ...]:

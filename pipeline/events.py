@@ -121,13 +121,15 @@ class Silence:
 
 
 RegionKind = Literal[
-    "hold", "mute", "pause", "conference", "music", "ringing", "tones", "noise", "clipping", "ivr", "dual_mono"
+    "hold", "mute", "pause", "conference", "music", "ringing", "tones", "noise", "clipping", "ivr", "dual_mono", "busy"
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """A stretch that is not conversation. channel: None for the whole call. open, of: as in Silence."""
+    """A stretch that is not conversation, or (busy) in which the server left the voice and the scores
+    out. channel: None for the whole call. open, of: as in Silence.
+    """
 
     type: Literal["region"] = "region"
     span: Span

@@ -25,6 +25,7 @@ from pipeline.nodes.roles import RolesNode
 from pipeline.nodes.scores import ScoresNode
 from pipeline.nodes.sounds import SoundsNode
 from pipeline.nodes.speech import SpeechNode
+from pipeline.nodes.strain import StrainNode
 from pipeline.nodes.turns import TurnsNode
 from pipeline.nodes.utterances import UtterancesNode
 from pipeline.nodes.words import WordsNode
@@ -117,6 +118,7 @@ def build(info: CallInfo, settings: Settings, engines: Engines) -> Session:
         RevisionsNode(),
         *_when(words, lambda: RolesNode(info.channels)),
         *_when(words, lambda: PaceNode(info.channels, settings.voice)),
+        *_when(settings.measures.voice, StrainNode),
         *_when(settings.measures.voice, lambda: ProsodyNode(scored, info.channels, settings.voice, engines.pitch)),
         *_told(info, settings, engines),
     ]

@@ -112,6 +112,14 @@ class ChatLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Strained:
+    """The server is too busy to measure the voice (on), or measures it again."""
+
+    type: Literal["strained"] = "strained"
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
     """The audio is over. end: samples of real audio, at most one tick less than the frames that came."""
 
@@ -120,5 +128,5 @@ class Close:
     reason: str
 
 
-Input = Loss | EngineResult | Command | Mark | ChatLine | Close
+Input = Loss | EngineResult | Command | Mark | ChatLine | Strained | Close
 """The journaled inputs."""

@@ -26,7 +26,7 @@ from pipeline.errors import Conflict, NotFound, StorageFault
 from pipeline.events import Rejected, Words
 from pipeline.framing import Sound
 from pipeline.hush import Hush
-from pipeline.inputs import ChatLine, Command, EngineResult, Frame, Input, Mark
+from pipeline.inputs import ChatLine, Command, EngineResult, Frame, Input, Mark, Strained
 from pipeline.lane import Lane
 from pipeline.pool import EnginePool, fault
 from pipeline.session import TAIL, CallInfo, Entry, Step, Utterance
@@ -92,6 +92,7 @@ class LiveCall:
         self._fed = 0
         self._began = math.inf
         self._loop = asyncio.get_running_loop()
+        self._strained = False
         self._withheld: set[Channel] = set()  # whose language is not the recogniser's: no draft of it either
         self._answers: set[asyncio.Future[EngineResult]] = set()
         self._agreement = Agreement()
@@ -189,10 +190,18 @@ class LiveCall:
         """Step what has come. False once the end marker was reached."""
         items: list[Item | None] = [] if self._ready else await self._queue.take(BATCH)
         self._last = self._last or None in items
-        inbox, self._inbox = self._inbox, []
+        inbox, self._inbox = [*self._strain(), *self._inbox], []
         audio = [item for item in items if item is not None]
         self._take(await self._lane.run(partial(self._advance, inbox, audio)))
         return bool(self._ready) or not self._last
+
+    def _strain(self) -> list[Input]:
+        """Whether the voice is left out, where that has changed."""
+        strained = self._lane.strain.shed >= Shed.VOICE
+        if strained is self._strained or self.info.attribution == "written":
+            return []
+        self._strained = strained
+        return [Strained(on=strained)]
 
     def _advance(self, inbox: list[Input], items: list[Item]) -> Asking[list[Step]]:
         """A BATCH of frames at most: a long gap, which comes in one piece, holds nobody up."""

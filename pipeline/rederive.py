@@ -36,7 +36,7 @@ from pipeline.channel import TWO_CHANNEL, Channel
 from pipeline.errors import BadInput, Conflict, EngineFault, StorageFault
 from pipeline.events import Alert
 from pipeline.graph import Engines
-from pipeline.inputs import ChatLine, Close, Command, EngineResult, Frame, Input, Loss, Mark
+from pipeline.inputs import ChatLine, Close, Command, EngineResult, Frame, Input, Loss, Mark, Strained
 from pipeline.journal import CallFolder, Header, Journal, is_event, read_entries, read_header
 from pipeline.replay import Ask, Recorder
 from pipeline.session import Entry
@@ -179,7 +179,7 @@ class _Past:
                 return item if item.alert is None else self._answer(item, self._alerts.get(item.alert))
             case Mark() | ChatLine():
                 return item
-            case EngineResult() | Close():
+            case EngineResult() | Close() | Strained():
                 return None
             case _:
                 assert_never(item)

@@ -35,6 +35,7 @@ from pipeline.view import (
 
 LINES = 50
 """Transcript lines, overlaps, regions and alerts kept in a live view."""
+BUSY = "not measured: the server is busy"
 ONE_SOUND = "both channels carry one sound: the speaker is unknown"
 POINTS = 240
 """Points of a curve kept in a live view before every other one is dropped."""
@@ -241,8 +242,18 @@ class Reducer:
                 self.view.unavailable |= dict.fromkeys(("talk_over", "anger", "tension"), ONE_SOUND)
         else:
             self._shut(event)
+        if event.kind == "busy":
+            self._busy(event.open)
         self._non_talk.region(event.of or n, event.kind, event.span, open=event.open)
         self._tell_non_talk(event.at)
+
+    def _busy(self, begins: bool) -> None:
+        """While it lasts no score is shown; what nobody had before stays so for its own reason."""
+        missing = self.view.unavailable
+        if begins:
+            self.view.unavailable = dict.fromkeys(("anger", "tension"), BUSY) | missing
+        else:
+            self.view.unavailable = {what: why for what, why in missing.items() if why != BUSY}
 
     def _tell_non_talk(self, now: int) -> None:
         self.view.hold_ms, self.view.non_talk_ms = ms(self._non_talk.hold(now)), ms(self._non_talk.total(now))

@@ -96,6 +96,7 @@ class Tick:
     doubt: channels whose sound may not be this party's voice (an echo not yet removed, music, a dialled number, a
     conference): nothing is judged from it. blurred: channels with this party's voice, but clipped, or mixed with the
     other's: what is said and when counts, how it sounds does not. floor: who has it, None while nobody does.
+    strained: the voice is not measured and nobody scored, for the server is busy.
     manners: how those speak whose block of speech ended here and may be judged; never journaled, found again in replay.
     """
 
@@ -112,6 +113,7 @@ class Tick:
     blurred: set[Channel] = field(default_factory=set)
     floor: Floor | None = None
     manners: dict[Channel, Manner] = field(default_factory=dict)
+    strained: bool = False
 
     @property
     def start(self) -> int:

@@ -88,6 +88,9 @@ class _ScoreWatcher(Watcher):
 
     def look(self, tick: Tick) -> Signal:
         signal = Signal()
+        if tick.strained:
+            self._since = None
+            signal.ends = Reason.FADED
         for number, score in _found(tick, Score):
             if score.kind == self._when.score:
                 self._last = (number, score)

@@ -91,7 +91,7 @@ def as_it_comes(entry: Entry) -> Row | None:
             return Row(ms(leak.at), "echo", f"on the {leak.channel}'s channel: {leak.state}", "dim")
         case ev.Region() as region if region.open:
             where = f" ({region.channel})" if region.channel is not None else ""
-            return Row(ms(region.at), "region", region.kind.replace("_", " ") + where, "dim")
+            return Row(ms(region.at), "region", _region(region.kind) + where, "dim")
         case ev.Rejected() as refused if refused.reason == "unsupported_language":
             return Row(ms(refused.span.start), refused.channel, "(another language: no text)", "dim")
         case ev.Fault() as fault:
@@ -191,10 +191,14 @@ def _oddities(view: View) -> Iterator[str]:
     lasted: dict[str, int] = {}
     for region in view.regions:
         where = "" if region.channel is None else f" ({region.channel})"
-        what = region.kind.replace("_", " ") + where
+        what = _region(region.kind) + where
         lasted[what] = lasted.get(what, 0) + region.end_ms - region.begin_ms
     if lasted:
         yield "on the line: " + ", ".join(f"{what} {moment(total)}" for what, total in lasted.items())
+
+
+def _region(kind: ev.RegionKind) -> str:
+    return "server busy, voice not measured" if kind == "busy" else kind.replace("_", " ")
 
 
 def _many(count: int, what: str) -> str:

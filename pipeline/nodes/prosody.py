@@ -36,6 +36,7 @@ class ProsodyNode:
     voiced: channels whose voice quality (F0, spectral balance) may be measured; the others give level alone.
     A block in which the channel was in doubt or blurred is left out: it neither moves a score nor a baseline. The
     features in the tick are those that ``models.voice`` describes, for voiced channels alone.
+    While the server is strained nothing is measured, nor of the stretch of speech that runs when it no longer is.
     F0 estimates come 176 ms after the audio, so a block's F0 is that much older than its level.
     """
 
@@ -63,8 +64,12 @@ class ProsodyNode:
             start = tick.activity[channel].start
             known = (tick.end - start) // TICK
             voice.begin(start, list(voice.recent)[-known:], self._tracker)
-        elif tick.activity[channel].speaking:
+        elif voice.running and tick.activity[channel].speaking:
             voice.block.append(window)
+        if tick.strained:
+            voice.end()
+        if not voice.running:
+            return
         if tick.activity[channel].speaking:
             voice.doubted = voice.doubted or channel in tick.doubt | tick.blurred
         if tick.activity[channel].speaking and tick.activity[channel].last >= voice.start + self._block:
@@ -73,7 +78,7 @@ class ProsodyNode:
     def _finish(self, tick: Tick, ended: SpeechEnded) -> None:
         voice = self._voices[ended.channel]
         left = ended.span.end - voice.start
-        if left >= SHORTEST:
+        if voice.running and left >= SHORTEST:
             self._measure(tick, ended.channel, voice, left, last=True)
         voice.end()
 
@@ -129,6 +134,7 @@ class _Voice:
         self.recent: deque[Samples] = deque(maxlen=BEFORE)
         self.block: list[Samples] = []
         self.start = 0
+        self.running = False
         self.doubted = False
         self.quality = quality
         self._stream: PitchStream | None = None
@@ -140,7 +146,7 @@ class _Voice:
         self.window = Window(round(settings.window_s * RATE / HOP))
 
     def begin(self, start: int, known: list[Samples], tracker: PitchTracker) -> None:
-        self.start, self.block, self.doubted = start, known, False
+        self.start, self.block, self.doubted, self.running = start, known, False, True
         self._stream = tracker.stream() if self.quality else None
         self.window.begin()
 
@@ -154,7 +160,7 @@ class _Voice:
         return audio, doubted
 
     def end(self) -> None:
-        self.block, self._stream, self.doubted = [], None, False
+        self.block, self._stream, self.doubted, self.running = [], None, False, False
 
     def forget(self) -> None:
         for baseline in (self.level, self.f0, self.alpha):

@@ -27,7 +27,8 @@ DIGITS = 4
 
 
 class ScoresNode:
-    """Emits a Score for each scored channel every ``hop_s`` in which its evidence has changed.
+    """Emits a Score for each scored channel every ``hop_s`` in which its evidence has changed, and none
+    while the server is strained: a voice that is not listened to is not a calm one.
 
     model: None where no set of weights is loaded: then there is no score of anybody.
     """
@@ -50,7 +51,7 @@ class ScoresNode:
             self._take(entry.n, entry.item)
         if tick.end >= self._due:
             self._due += self._hop
-            if tick.channels != MONO:
+            if tick.channels != MONO and not tick.strained:
                 for channel, person in self._people.items():
                     self._tell(tick, channel, person)
 

@@ -21,16 +21,17 @@ from pipeline.call import Call
 from pipeline.channel import TWO_CHANNEL
 from pipeline.drafts import Draft
 from pipeline.errors import Conflict, NotFound, StorageFault
-from pipeline.events import Alert, CallEnded, Fault, Overlap, Region, Rejected, Words
+from pipeline.events import Alert, CallEnded, Fault, Overlap, Prosody, Region, Rejected, Words
 from pipeline.graph import build
 from pipeline.hush import GUARD, Hush
-from pipeline.inputs import Command, Frame, Mark
+from pipeline.inputs import Command, EngineResult, Frame, Mark
 from pipeline.journal import encode, read_entries
 from pipeline.live import UNHEARD, LiveCall, Switchboard
 from pipeline.pool import EnginePool
 from pipeline.replay import Recorder, verify
 from pipeline.session import CallInfo, Entry
-from pipeline.timebase import RATE
+from pipeline.strain import Shed, Strain
+from pipeline.timebase import RATE, TICK
 from tests.pipeline.drive import STANDARD, engines, events, frames_of, record, spoken
 from tests.synth import Line
 from tests.synth import build as synth
@@ -487,6 +488,44 @@ async def test_nothing_of_a_call_that_ended_stays_with_the_recogniser(made: Room
             await speak(live)
     assert made.pool._scheduler._drafts == {}
     assert made.pool.waiting == 0
+
+
+class Scripted(Strain):
+    """Feels turns of 0.6 s each: late ones while ``slow``, then easy ones. No clock."""
+
+    slow = True
+
+    def feel(self, waited: float, now: float) -> Shed:
+        return super().feel(0.6 if self.slow else 0.05, 1000.0 + 0.6 * self.turns)
+
+
+@live_test
+async def test_a_lane_that_is_late_leaves_the_voice_out_says_so_recovers_and_loses_no_word(made: Room) -> None:
+    strain = made.board._lane.strain = Scripted()
+    made.whisper.gate.set()
+    shed: list[Shed] = []
+    async with made.board.open(info()) as live:
+        for number in range(4):
+            strain.slow = number < 1
+            for frame in frames_of(PCM):
+                await live.feed([replace(frame, start=frame.start + number * -(-len(PCM) // TICK) * TICK)])
+                shed.append(strain.shed)
+    assert max(shed) is Shed.VOICE
+    assert shed[-1] < Shed.VOICE
+    assert made.board.strain.shed is Shed.NOTHING
+    assert made.pool.tally().left_out["busy"] > 0
+    entries = made.ears.entries["one"]
+    busy = [each for each in events(entries, Region) if each.kind == "busy"]
+    assert [each.open for each in busy] == [True, False]
+    assert busy[1].span.seconds > 1
+    assert not [each for each in events(entries, Prosody) if busy[0].at < each.at <= busy[1].span.end]
+    asked = [each.utterance for each in events(entries, EngineResult)]
+    assert sorted(asked) == list(range(1, len(asked) + 1))
+    assert not events(entries, Fault)
+    verdict = made.verified("one")
+    assert verdict.difference is None
+    assert verdict.finished
+    assert verdict.events == len(entries)
 
 
 class Naming(Gated):

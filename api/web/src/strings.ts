@@ -356,6 +356,7 @@ export const strings = {
   gapOf: (party: string, reason: string) => `Sound missing: ${party} (${reason})`,
   swapped: 'Sides may be swapped',
   oneSound: 'One sound on both sides',
+  busy: 'Server busy: voice not measured',
   foreign: 'Another language',
   foreignOf: (count: number) => `Another language was heard: no words (${count === 1 ? 'once' : `${count} times`})`,
   echo: 'Echo',
