@@ -13,6 +13,8 @@ voices or of real ones (``--speech``): made voices say nothing that can be writt
   fault for each that does not come). refused: among them whatever the made voices said.
 - drafts: from the audio that they cover until they are on the page.
 - talk-over: from the sample at which a threshold was crossed (``benchmarks.load``) until it is on the page.
+- lane: how long audio waits to be stepped, once it is in the call's turn. left out: seconds in which so much was not
+  done for that, in the order running (drafts), drafts, workers (all but one), voice; each with all before it.
 - cores, MB: of the server alone, from /proc, while all calls run. A warm-up call has gone before.
 """
 
@@ -211,6 +213,10 @@ def details(run: Run, *, profile: bool) -> Iterator[str]:
     spent, heard = (_by(counted, f"calmline_engine_{what}_total", "kind") for what in ("seconds", "speech_seconds"))
     yield f"  engine       busy {sum(spent.values()) / run.wall:.2f} of the time; s by kind: {_listed(spent, '{:.1f}')}"
     yield f"  speech heard s by kind: {_listed(heard, '{:.0f}')}"
+    turns, waited = (counted[f"calmline_lane_{what}_total"] for what in ("turns", "waited_seconds"))
+    shed = _by(counted, "calmline_calls_shed_seconds_total", "up_to")
+    yield f"  lane         {turns:.0f} turns; audio waited {1000 * waited / max(1.0, turns):.0f} ms in one, on average"
+    yield f"  left out     s by the last thing: {_listed(shed, '{:.1f}')}"
     if profile:
         for name, cores in run.threads.most_common():
             yield f"  {name:16s} {cores:6.3f} cores  {cores / run.calls:7.4f} a call"
