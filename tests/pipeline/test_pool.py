@@ -398,7 +398,7 @@ def test_both_channels_of_a_call_have_drafts_of_their_own() -> None:
 
 def test_under_strain_one_worker_hears_at_a_time_and_all_again_after_it() -> None:
     gated = Gated(workers=2)
-    with pool_of(gated) as pool:
+    with pool_of(gated, Words(batch=1)) as pool:
         pool.shed(Shed.WORKERS)
         answers = [pool.ask(named(number), f"call {number}") for number in (1, 2, 3)]
         assert gated.begun.get(timeout=20) == [1]
