@@ -1,5 +1,6 @@
 """What a person reads in a terminal: results on stdout, everything else on stderr, one line a trouble."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """Progress and notices."""
 
+_UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MOMENT, _LABEL = 5, 10
 """Columns of a row's first two cells."""
 
@@ -37,7 +39,8 @@ def trouble(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Without what would steer the terminal: a file's name may hold anything."""
+    return " ".join(_UNPRINTED.sub(" ", text).split())
 
 
 def moment(ms: int) -> str:

@@ -9,7 +9,7 @@ from typing import Self
 
 from api.commands import analyze
 from api.commands.bar import Bar
-from api.commands.console import moment, note, out, trouble
+from api.commands.console import moment, note, one_line, out, trouble
 from api.commands.context import say_policy
 from api.commands.works import Done, Work
 from api.config import Config
@@ -139,7 +139,9 @@ class Folder:
             out.file.write(VIEW.dump_json(view).decode() + "\n")
             out.file.flush()
         else:
-            out.print(" · ".join([title, *_facts(view), *([call_id] if self._archive else [])]), soft_wrap=True)
+            out.print(
+                " · ".join([one_line(title), *_facts(view), *([call_id] if self._archive else [])]), soft_wrap=True
+            )
 
 
 def run(config: Config, roots: Sequence[Path], wanted: Wanted, arrivals: Arrivals | None = None) -> int:

@@ -41,8 +41,8 @@ def recordings(root: Path, but: Path | None = None) -> Iterator[Path]:
 
 
 def is_recording(path: Path) -> bool:
-    """By its name: what is still being copied often has a hidden one, or ends in .part."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    """By its name: what is still being copied often has a hidden one, or ends in .part. A pipe would never end."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def grouped(root: Path, files: Iterable[Path], naming: Naming) -> tuple[list[Found], list[Problem]]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from api.cli import run
 from api.commands import context, folder, watch
 from api.recordings.arrivals import Arrivals
+from api.recordings.folder import recordings
 from api.recordings.ledger import NAME
 from pipeline.call import Call
 from pipeline.journal import read_header
@@ -83,6 +84,22 @@ def test_every_recording_of_a_folder_is_one_call_and_a_line(capsys: Any) -> None
     assert {header.call.source for header in stored().values()} == {"a.wav", "b.flac"}
     assert run(["calls", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_a_pipe_or_a_link_to_nothing_is_no_recording() -> None:
+    put("a.wav", call(1))
+    os.mkfifo("in/pipe.wav")
+    Path("in/link.wav").symlink_to("nothing")
+    Path("in/same.wav").symlink_to("a.wav")
+    assert [path.name for path in recordings(Path("in"))] == ["a.wav", "same.wav"]
+
+
+def test_a_name_does_not_steer_the_terminal(capsys: Any) -> None:
+    put("a\x1b[31mred.wav", call(1))
+    put("b\x1b[31mred.wav").write_bytes(b"")
+    _, out, err = analysed(capsys)
+    assert "\x1b" not in "".join(out + err)
+    assert "a [31mred.wav" in out[0]
 
 
 def test_what_is_done_is_not_done_again_whatever_it_is_called(capsys: Any) -> None:
