@@ -13,8 +13,8 @@ fused score; give it a cache of its own.
 
 - found: the score reached the bound of the alert ``customer_anger`` for as long as the playbook says, within the angry
   stretch; after so many seconds of angry speech (clips alone, pauses left out).
-- false: stretches over that bound in calm calls, also those that the alert's budget would have held back; an hour of
-  call, with the exact Poisson interval (95 %).
+- false: stretches over that bound in calm calls, and in these and what is before the moved stretch in the others, also
+  those that the alert's budget would have held back; an hour of call, with the exact Poisson interval (95 %).
 
 All anger here is acted, and cut together from clips: none is real telephone anger.
 """
@@ -83,9 +83,15 @@ class Heard:
     moments: list[Moment] = field(default_factory=list)
 
     @property
-    def speech(self) -> float:
-        """Seconds of the customer's measured speech."""
-        return sum(m.manners[Channel.CUSTOMER].seconds for m in self.moments if Channel.CUSTOMER in m.manners)
+    def calm_s(self) -> float:
+        """Seconds in which nobody is moved: the whole call, or what is before."""
+        return self.moved[0][0] if self.moved else self.seconds
+
+    @property
+    def calm_speech(self) -> float:
+        """Seconds of the customer's measured speech in them."""
+        calm = [moment for moment in self.moments if moment.start < self.calm_s * RATE]
+        return sum(m.manners[Channel.CUSTOMER].seconds for m in calm if Channel.CUSTOMER in m.manners)
 
 
 class Pooled:
@@ -155,7 +161,15 @@ def _read(entry: Entry, model: AffectModel) -> Entry:
     return replace(entry, item=replace(entry.item, emotion=tuple(round(number, 4) for number in numbers)))
 
 
-def raisings(scores: Sequence[Score], when: OnScore) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a score would be (0-1) at a sample."""
+
+    at: int
+    value: float
+
+
+def raisings(scores: Sequence[Score | Point], when: OnScore) -> list[float]:
     """Seconds at which the score had been over the bound for long enough; again only after it was under the lower."""
     raised, since, up = [], None, False
     for score in scores:
@@ -196,9 +210,10 @@ def found_row(name: str, calls: Sequence[Heard], model: AffectModel, settings: S
 
 
 def calm_row(name: str, calls: Sequence[Heard], model: AffectModel, settings: Scores, when: OnScore) -> str:
-    count_ = sum(len(raisings(scored(heard, model, settings), when)) for heard in calls)
-    hours = sum(heard.seconds for heard in calls) / 3600
-    speech = sum(heard.speech for heard in calls) / 3600
+    raised = [(heard, at) for heard in calls for at in raisings(scored(heard, model, settings), when)]
+    count_ = sum(at < heard.calm_s for heard, at in raised)
+    hours = sum(heard.calm_s for heard in calls) / 3600
+    speech = sum(heard.calm_speech for heard in calls) / 3600
     if not hours:
         return f"{name:22s} no calls"
     low, high = interval(count_, hours)
@@ -301,6 +316,7 @@ def main() -> None:
             )
     calm = [*calls.of(list(cast.calm_calls())), *calls.recorded(options.call)]
     print(calm_row("calm calls", calm, model, settings, when))
+    print(calm_row("and calm openings", [*calm, *every], model, settings, when))
     cpu, seconds = sum(h.cpu for h in [*every, *calm]), sum(h.seconds for h in [*every, *calm])
     print(f"all of it took {cpu / seconds:.4f} core-seconds a second of call")
     if pool is not None:
