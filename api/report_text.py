@@ -59,9 +59,11 @@ def nothing_helped(report: Report) -> str:
 
 
 def missing_scores(report: Report) -> list[str]:
-    """Why a curve is not there, one line each."""
+    """Why a curve, or a part of the curves, is not there, one line each."""
     curves = {"anger": report.anger, "tension": report.tension}
-    return [f"no {name}: {report.unavailable[name]}" for name in curves if name in report.unavailable]
+    lines = [f"no {name}: {report.unavailable[name]}" for name in curves if name in report.unavailable]
+    busy = [f"no score for {report.busy_ms / 1000:.0f} s: not measured, the server was busy"] if report.busy_ms else []
+    return lines + busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class Measure:
 class Report:
     """anger, tension: curves, each at most 300 points; empty where not available (``unavailable`` says why).
 
+    busy_ms: how long a busy server left the voice, and with it the scores, out.
     practices: all of the playbook, in its order. own: the agent's load over the shift; empty for everybody else.
     """
 
@@ -111,6 +112,7 @@ class Report:
     practices: tuple[Practice, ...]
     measures: tuple[Measure, ...]
     own: tuple[Statement, ...] = ()
+    busy_ms: int = 0
 
 
 REPORT: TypeAdapter[Report] = TypeAdapter(Report)

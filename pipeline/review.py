@@ -52,6 +52,7 @@ def report(past: Past, titles: Mapping[int, str], before: Sequence[Earlier] = ()
         practices=practices(past, titles),
         measures=against_own(figures(past), before),
         own=load(past, before) if own else (),
+        busy_ms=sum(region.end_ms - region.begin_ms for region in view.regions if region.kind == "busy"),
     )
 
 

@@ -56,8 +56,8 @@ class Strain:
         self.spent = dict.fromkeys(Shed, 0.0)
         self._now = -IDLE_S
         self._changed = self._uneasy = 0.0
-        self._patience = RECOVERY_S
-        self._returned = -LONGEST_S
+        self._patience = dict.fromkeys(Shed, RECOVERY_S)
+        self._returned = dict.fromkeys(Shed, -LONGEST_S)
 
     def feel(self, waited: float, now: float) -> Shed:
         """After a turn of the lane. waited: seconds from the first asking for it until it was over."""
@@ -74,7 +74,7 @@ class Strain:
 
     def rest(self, now: float) -> None:
         """No call is in progress: nothing is late."""
-        self.late, self.shed, self._patience = 0.0, Shed.NOTHING, RECOVERY_S
+        self.late, self.shed = 0.0, Shed.NOTHING
         self._changed = self._uneasy = now
 
     def _judge(self, now: float) -> None:
@@ -82,17 +82,15 @@ class Strain:
             self._uneasy = now
         if self.late > LATE_S and self.shed < max(Shed) and now - self._changed >= STEP_S:
             self._give_up(now)
-        elif self.shed and now - max(self._uneasy, self._changed) >= self._patience:
+        elif self.shed and now - max(self._uneasy, self._changed) >= self._patience[self.shed]:
             self._take_back(now)
 
     def _give_up(self, now: float) -> None:
-        if now - self._returned < 2 * self._patience:
-            self._patience = min(LONGEST_S, 2 * self._patience)
-            self._returned = -LONGEST_S
         self.shed, self._changed = Shed(self.shed + 1), now
+        before = self._patience[self.shed]
+        again = now - self._returned[self.shed] < 2 * before
+        self._patience[self.shed] = min(LONGEST_S, 2 * before) if again else RECOVERY_S
 
     def _take_back(self, now: float) -> None:
-        self.shed, self._changed = Shed(self.shed - 1), now
-        self._returned = now
-        if not self.shed:
-            self._patience = RECOVERY_S
+        self._returned[self.shed] = self._changed = now
+        self.shed = Shed(self.shed - 1)

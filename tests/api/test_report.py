@@ -13,6 +13,7 @@ import pytest
 from api.app import create_app
 from api.cli import run
 from api.config import Config
+from pipeline.events import Region
 from pipeline.graph import Engines
 from pipeline.report import REPORT
 from tests.api.conftest import LocalClient, Served, calling, stop
@@ -250,3 +251,13 @@ def test_a_chat_has_a_report_without_curves(calls: Path, capsys: pytest.CaptureF
     assert "no anger: a written conversation has no voice" in text
     assert "I will cancel." in text
     assert "Not measured: it is seen by the customer&#x27;s anger." in text
+
+
+def test_what_a_busy_server_left_out_is_told(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("busy")
+    story.say(CUSTOMER, 5, "I will cancel.", "threat")
+    opened = story.add(Region, 10, kind="busy", channel=None, open=True)
+    story.add(Region, 10, 22, kind="busy", channel=None, open=False, of=opened)
+    story.store(calls)
+    assert run(["report", "busy"]) == 0
+    assert "no score for 12 s: not measured, the server was busy" in capsys.readouterr().out

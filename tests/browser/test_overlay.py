@@ -14,7 +14,8 @@ from playwright.sync_api import Locator, Page, expect
 from stage import Stage
 
 from pipeline.channel import Channel
-from pipeline.view import View
+from pipeline.reducer import BUSY
+from pipeline.view import RegionView, View
 
 PIPELINE = Path(__file__).parents[2] / "pipeline"
 CROWDS: dict[str, Callable[[], View]] = {
@@ -197,6 +198,19 @@ def test_a_score_without_evidence_is_not_a_number(stage: Stage, live: Page) -> N
     expect(live.get_by_test_id("bar-anger")).to_have_class(re.compile("unsure"))
     expect(live.get_by_test_id("bar-tension")).to_have_attribute("data-level", "none")
     expect(live.get_by_test_id("bar-tension")).to_have_attribute("aria-valuetext", "No score yet")
+
+
+def test_scores_that_a_busy_server_leaves_out_are_not_shown_and_the_page_says_why(stage: Stage, live: Page) -> None:
+    view = scenes.calm()
+    view.unavailable = {"anger": BUSY, "tension": BUSY}
+    view.regions = [RegionView(kind="busy", channel=None, begin_ms=240_000, end_ms=241_000, open=True)]
+    stage.show(view)
+    expect(live.get_by_test_id("troubles")).to_contain_text("Server busy: voice not measured")
+    expect(live.get_by_test_id("bar-anger")).to_have_count(0)
+    view.unavailable, view.regions[0].open = {}, False
+    stage.show(view)
+    expect(live.get_by_test_id("troubles")).to_have_count(0)
+    expect(live.get_by_test_id("bar-anger")).to_be_visible()
 
 
 def test_faults_and_gaps_are_told(stage: Stage, live: Page) -> None:

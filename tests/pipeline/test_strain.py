@@ -91,6 +91,16 @@ def test_what_is_late_again_whenever_it_comes_back_comes_back_ever_more_rarely()
     assert waits[-1] >= LONGEST_S
 
 
+def test_only_what_had_to_go_again_takes_longer_to_come_back() -> None:
+    lane = Lane()
+    for _ in range(round(300 / TURN_S)):
+        lane.turns(TURN_S, 0.05 if lane.strain.shed is Shed.VOICE else 0.4)
+    lane.turns(LONGEST_S + 5, 0.05)
+    lane.changes.clear()
+    lane.turns(3 * RECOVERY_S + 1, 0.05)
+    assert lane.strain.shed is Shed.NOTHING
+
+
 def test_after_a_while_without_turns_nothing_is_left_out() -> None:
     lane = Lane()
     lane.turns(5, 0.6)

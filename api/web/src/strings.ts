@@ -200,6 +200,7 @@ export const strings = {
     evidenceAt: (at: string) => `What the scores rest on at ${at}`,
     coverage: (share: number) => `${Math.round(share * 100)} % of the evidence was available`,
     noScore: 'No score at this time',
+    busy: (time: string) => `Voice not measured for ${time}: the server was busy`,
     scoreOff: (what: string, why: string) => `No ${what}: ${why}`,
     score: { anger: 'Customer’s anger', tension: 'Agent’s tension' },
     part: 'Part',
