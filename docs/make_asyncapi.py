@@ -58,6 +58,7 @@ def document() -> dict[str, Any]:
             "messages": _messages("pcm", [*PCM_SENT, *PCM_SAID])
             | _messages("chat", [*CHAT_SENT, *CHAT_SAID])
             | {"pcm_audio": AUDIO},
+            "schemas": _shared([*PCM_SENT, *PCM_SAID, *CHAT_SENT, *CHAT_SAID]),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -79,10 +80,19 @@ def _messages(door: str, models: Models) -> dict[str, Any]:
         f"{door}_{_name(model)}": {
             "name": _name(model),
             "summary": " ".join((model.__doc__ or "").split()),
-            "payload": model.model_json_schema(),
+            "payload": {key: part for key, part in _schema(model).items() if key != "$defs"},
         }
         for model in models
     }
+
+
+def _shared(models: Models) -> dict[str, Any]:
+    """What several messages are made of: a payload is no document of its own, so references lead here."""
+    return {name: part for model in models for name, part in _schema(model).get("$defs", {}).items()}
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
 def _names(door: str, models: Models, *, audio: bool) -> list[str]:
