@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Condition
 from typing import Literal
 
 from api.commands.analyze import LANES, Lane, Wanted, examined, one
@@ -47,6 +49,8 @@ class Work:
         self._lanes = ThreadPoolExecutor(LANES, "lane")
         self._running: dict[Future[Done], Found] = {}
         self._failed: dict[Stamp, None] = {}
+        self._turn = Condition()
+        self._making: set[str] = set()
 
     def __enter__(self) -> "Work":
         return self
@@ -117,19 +121,38 @@ class Work:
             view = self._view(found, found.named.call_id, lane)
             return Done(found, "analysed", view.call_id, view)
         content = digest(found.files)
-        call_id = self._ledger.known(content, marks)
-        if call_id is not None:
-            return Done(found, "known", call_id)
         call_id = found.named.call_id or f"file-{content[:16]}"
-        if self._archive.exists(call_id) and not self._ledger.half(call_id):
-            _check_whole(self._archive, call_id)
+        with self._alone(call_id):
+            return self._kept(found, marks, lane, self._ledger, self._archive, content, call_id)
+
+    @contextmanager
+    def _alone(self, call_id: str) -> Iterator[None]:
+        """One recording of a call at a time: its copy then finds it done."""
+        with self._turn:
+            self._turn.wait_for(lambda: call_id not in self._making)
+            self._making.add(call_id)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._making.remove(call_id)
+                self._turn.notify_all()
+
+    def _kept(
+        self, found: Found, marks: Stamp, lane: Lane, ledger: Ledger, archive: Archive, content: str, call_id: str
+    ) -> Done:
+        known = ledger.known(content, marks)
+        if known is not None:
+            return Done(found, "known", known)
+        if archive.exists(call_id) and not ledger.half(call_id):
+            _check_whole(archive, call_id)
             return Done(found, "known", call_id)
-        self._ledger.begin(content, call_id)
+        ledger.begin(content, call_id)
         view = self._view(found, call_id, lane)
         if view.faults:  # of an engine; the next run tries again
             first = view.faults[0]
             return self._fails(found, marks, f"{first.part}: {first.message}", EngineFault.exit_code)
-        self._ledger.finish(content, call_id, marks)
+        ledger.finish(content, call_id, marks)
         return Done(found, "analysed", call_id, view)
 
     def _view(self, found: Found, call_id: str, lane: Lane) -> View:

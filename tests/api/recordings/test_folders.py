@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from api.cli import run
-from api.commands import context, folder, watch
+from api.commands import context, folder, watch, works
 from api.recordings.arrivals import Arrivals
 from api.recordings.folder import recordings
 from api.recordings.ledger import NAME
@@ -115,6 +116,21 @@ def test_what_is_done_is_not_done_again_whatever_it_is_called(capsys: Any) -> No
     assert summary(err) == "1 analysed, 2 done already, 0 failed"
     assert len(stored()) == 2
     assert before.keys() < stored().keys()
+
+
+def test_two_copies_at_work_at_once_are_one_call(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    both, digest = Barrier(2, timeout=30), works.digest
+
+    def together(files: Any) -> str:
+        both.wait()
+        return digest(files)
+
+    monkeypatch.setattr(works, "digest", together)
+    put("a.wav", call(1))
+    put("b.wav", call(1))
+    code, out, err = analysed(capsys)
+    assert (code, len(out), summary(err)) == (0, 1, "1 analysed, 1 done already, 0 failed")
+    assert len(stored()) == 1
 
 
 def test_a_file_that_was_done_is_not_even_read(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
