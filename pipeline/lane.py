@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pipeline.strain import Shed, Strain
+from pipeline.strain import IDLE_S, Shed, Strain
 from pipeline.together import Asking, Outcome, together
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Lane:
         sys.setswitchinterval(SWITCH_S)
 
     def rest(self) -> None:
-        """No call is in progress: nothing is left out for any."""
+        """Nothing is stepped any more, though words may be waited for: nothing is left out for it."""
         before = self.strain.shed
         self.strain.rest(asyncio.get_running_loop().time())
         if before:
@@ -90,6 +90,9 @@ class Lane:
             else:
                 answer.set_exception(error)
         self._busy = bool(self._waiting)
+        if self.strain.shed:
+            loop, turns = asyncio.get_running_loop(), self.strain.turns
+            loop.call_later(IDLE_S, lambda: self.rest() if self.strain.turns == turns else None)
         if self._busy:
             self._next()
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.lane import Lane
+from pipeline.strain import Shed
 
 
 def driven(script: Callable[[Lane], Awaitable[Any]], pace_s: float = 0.0) -> Any:
@@ -112,3 +113,28 @@ def test_turns_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None:
 
     driven(script, pace_s=0.04)
     assert waits == [0.0, 0.03, 0.02, 0.0]
+
+
+def test_nothing_is_left_out_any_more_once_no_call_is_stepped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words may still be waited for then, and all workers are to hear them."""
+    monkeypatch.setattr("pipeline.lane.IDLE_S", 0.0)
+    told: list[Shed] = []
+
+    async def main() -> None:
+        easy = asyncio.Event()
+
+        def shed(what: Shed) -> None:
+            told.append(what)
+            if not what:
+                easy.set()
+
+        lane = Lane(0.0, shed)
+        lane.strain.rest(asyncio.get_running_loop().time())
+        await lane.run(lambda: None)
+        lane.strain.shed = Shed.WORKERS
+        await lane.run(lambda: None)
+        await easy.wait()
+        lane.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert told[-1] is Shed.NOTHING
