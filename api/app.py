@@ -142,4 +142,5 @@ def _broken(request: Request, _: Exception) -> Response:
 def _say(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """JSON for programs, a page for people."""
     who = request.app.state.keyring.identify(request)
-    return error_page.refusal(request.method, request.headers, status, detail, who, headers)
+    method = request.scope.get("method", "")  # a WebSocket has none
+    return error_page.refusal(method, request.headers, status, detail, who, headers)
