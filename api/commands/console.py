@@ -44,8 +44,8 @@ def one_line(text: str) -> str:
 
 
 def moment(ms: int) -> str:
-    """mm:ss, to the nearest second; minutes go on beyond 59."""
-    seconds = (ms + 500) // 1000
+    """mm:ss, the second that has begun, as the pages' timer shows it; minutes go on beyond 59."""
+    seconds = ms // 1000
     return f"{seconds // 60:02d}:{seconds % 60:02d}"
 
 

@@ -12,6 +12,7 @@ import sample_audio
 from api import cli
 from api.cli import run
 from api.commands import stored
+from api.commands.console import moment
 from models import checkpoints
 from models.errors import ModelError
 from pipeline.archive import Archive
@@ -314,3 +315,7 @@ def test_a_port_in_use_is_a_warning(monkeypatch, capsys):
 def test_doctor_speaks_to_people_too(capsys):
     assert run(["doctor"]) == 0
     assert "✓ ok" in capsys.readouterr().out
+
+
+def test_a_time_is_the_second_that_has_begun_as_on_the_pages() -> None:
+    assert [moment(ms) for ms in (0, 999, 1_000, 118_900, 3_725_999)] == ["00:00", "00:00", "00:01", "01:58", "62:05"]

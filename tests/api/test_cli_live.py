@@ -210,7 +210,7 @@ def test_a_call_is_followed_from_the_microphone(microphone, here, home, capsys):
     assert run(["listen", "--no-page", "--call-id", "heard", "--agent-id", "anna"]) == 0
     captured = capsys.readouterr()
     assert "good afternoon" in captured.out
-    assert "heard · 00:10 · policy eu-workplace · hung up" in captured.out
+    assert "heard · 00:09 · policy eu-workplace · hung up" in captured.out
     assert soundfile.info(home / "stored" / "calls" / "heard" / "audio.flac").frames == 300 * 512
 
 

@@ -65,7 +65,7 @@ def long(**values: Any) -> Reading:
 def test_a_call_tells_who_what_and_when() -> None:
     found = words(sample("billing_dispute"))
     assert "billing_dispute" in found
-    assert "01:59 · policy standard · 2026-01-02 03:04 UTC" in found
+    assert "01:58 · policy standard · 2026-01-02 03:04 UTC" in found
     assert {"agent", "both at once", "customer", "advice", "anger (customer)", "tension (agent)"} <= set(found)
     assert {"interruption", "backchannel", "coach"} <= set(found)
     assert {each.advice for each in sample("billing_dispute").view.alerts} <= set(found)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import axe
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import sample_audio
 from models.training import corpus
@@ -189,6 +189,20 @@ def test_evidence_adds_up_to_the_score(wide: Page) -> None:
     shown = float(wide.get_by_test_id("now-anger").locator("b").inner_text())
     parts = wide.get_by_test_id("parts-anger").locator("td").all_inner_texts()
     assert sum(float(part.strip().replace("\u2212", "-")) for part in parts) == pytest.approx(shown, abs=0.06)
+
+
+def test_what_is_said_twice_in_a_long_call_is_shown_twice(wide: Page) -> None:
+    """An hour has equal sentences: the side stayed at "Loading" for them."""
+
+    def twice(route: Route) -> None:
+        report = route.fetch().json()
+        again = {"text": "After “I am sorry” anger fell", "ms": 1000, "evidence": [1]}
+        route.fulfill(json=report | {"helped": [again, again], "moments": report["moments"][:1] * 2})
+
+    wide.route("**/calls/billing_dispute/report", twice)
+    opened(wide)
+    expect(wide.get_by_test_id("moment")).to_have_count(2)
+    expect(wide.get_by_text("After “I am sorry” anger fell")).to_have_count(2)
 
 
 THERE = "[data-testid=call], [data-testid=moment], [data-testid=message]:not([data-kind=loading])"
