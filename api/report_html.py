@@ -1,5 +1,6 @@
 """The report after a call as one HTML file: no script, nothing loaded, light and dark, every text escaped."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
@@ -13,6 +14,9 @@ WIDE, HIGH, LEFT, TOP, MARKS = 860, 150, 34, 12, 34
 STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 MOST_STEPS = 10
 
+_REFS = re.compile(r'<span class="refs">[^<]*</span>')
+_NUMBER = re.compile(r"#(\d+)")
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2226; --soft: #5c666e; --rule: #dfe3e6; --page: #fff; --card: #f6f7f8;
   --anger: #b8470a; --tension: #0066a6; --good: #1a7443; --lack: #9a5b00; }
@@ -23,6 +27,7 @@ body { margin: 0 auto; max-width: 900px; padding: 24px 20px 40px; background: va
   font: 15px/1.45 system-ui, sans-serif }
 h1 { font-size: 22px; margin: 0; overflow-wrap: anywhere } h2 { font-size: 16px; margin: 28px 0 8px }
 p { margin: 4px 0 } .soft, .refs { color: var(--soft) } .refs { font-size: 12px; white-space: nowrap }
+.refs a { color: inherit }
 svg { width: 100%; height: auto; margin-top: 14px; display: block } svg text { fill: var(--soft); font-size: 11px }
 ol, ul { margin: 0; padding-left: 22px } li { margin: 4px 0; overflow-wrap: anywhere }
 time { font-variant-numeric: tabular-nums; font-weight: 600; margin-right: 4px }
@@ -53,6 +58,16 @@ def html(report: Report) -> str:
         + "\n".join(part for part in body if part)
         + f"\n<footer>{escape(FOOT)}</footer>\n</body></html>\n"
     )
+
+
+def linked(page: str) -> str:
+    """Where the page is served beside the call's events: each number of an event opens it."""
+    return _REFS.sub(lambda found: _NUMBER.sub(_link, found[0]), page)
+
+
+def _link(number: re.Match[str]) -> str:
+    n = int(number[1])
+    return f'<a href="events?after={n - 1}&amp;limit=1" title="event {n} of the journal">#{n}</a>'
 
 
 def _timeline(report: Report) -> Iterator[str]:

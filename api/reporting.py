@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 
 from api.mask import Mask
 from api.reading import gather
-from api.report_html import html
+from api.report_html import html, linked
 from api.report_text import markdown
 from api.rows import CallRow
 from api.store import Store
@@ -79,8 +79,11 @@ def _in_shift(before: str, now: str) -> bool:
         return False
 
 
-def dump(made: Report, form: Format, mask: Mask) -> bytes:
-    """One page, UTF-8. Swear words are starred as the mask says."""
+def dump(made: Report, form: Format, mask: Mask, *, served: bool = False) -> bytes:
+    """One page, UTF-8. Swear words are starred as the mask says.
+
+    served: beside the call's events, to which an HTML page links then.
+    """
     made = REPORT.validate_json(mask.message(REPORT.dump_json(made)))
     match form:
         case "json":
@@ -88,6 +91,6 @@ def dump(made: Report, form: Format, mask: Mask) -> bytes:
         case "md":
             return markdown(made).encode()
         case "html":
-            return html(made).encode()
+            return (linked(html(made)) if served else html(made)).encode()
         case _:
             assert_never(form)

@@ -34,5 +34,5 @@ def reported(
     if call_id in desk.in_progress:
         raise Conflict(f"call {call_id} is in progress or being derived again; its report comes once that is over")
     made = review(folder, desk.store, desk.archive, own=who.role is Role.AGENT)
-    body = dump(made, format, desk.mask)
+    body = dump(made, format, desk.mask, served=True)
     return Response(body, media_type=MEDIA[format], headers=_HTML if format == "html" else None)

@@ -195,6 +195,15 @@ def test_each_form_over_http(guarded: LocalClient, form: str, media: str) -> Non
     assert "I am sorry about that." in answer.text
 
 
+def test_each_number_on_the_page_opens_its_event(guarded: LocalClient) -> None:
+    page = guarded.get("/calls/c/report?format=html", headers=as_("s-token")).text
+    links = re.findall(r'<a href="events\?after=(\d+)&amp;limit=1" title="event (\d+) of the journal">#(\d+)</a>', page)
+    assert len(links) > 10
+    for after, named, shown in links[:5]:
+        found = guarded.get(f"/calls/c/events?after={after}&limit=1", headers=as_("s-token")).json()["events"]
+        assert [str(each["n"]) for each in found] == [named] == [shown]
+
+
 def test_the_page_may_run_nothing(guarded: LocalClient) -> None:
     answer = guarded.get("/calls/c/report?format=html", headers=as_("s-token"))
     assert "default-src 'none'" in answer.headers["content-security-policy"]
