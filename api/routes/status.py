@@ -18,13 +18,13 @@ from pipeline.strain import Shed
 router = APIRouter(tags=["status"])
 
 
-LeftOut = Literal["nothing", "running", "drafts", "workers", "voice"]
+LeftOut = Literal["nothing", "running", "drafts", "voice", "workers"]
 LEFT_OUT: dict[Shed, LeftOut] = {
     Shed.NOTHING: "nothing",
     Shed.RUNNING: "running",
     Shed.DRAFTS: "drafts",
-    Shed.WORKERS: "workers",
     Shed.VOICE: "voice",
+    Shed.WORKERS: "workers",
 }
 
 

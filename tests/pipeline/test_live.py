@@ -510,7 +510,7 @@ async def test_a_lane_that_is_late_leaves_the_voice_out_says_so_recovers_and_los
             for frame in frames_of(PCM):
                 await live.feed([replace(frame, start=frame.start + number * -(-len(PCM) // TICK) * TICK)])
                 shed.append(strain.shed)
-    assert max(shed) is Shed.VOICE
+    assert max(shed) >= Shed.VOICE
     assert shed[-1] < Shed.VOICE
     assert made.board.strain.shed is Shed.NOTHING
     assert made.pool.tally().left_out["busy"] > 0
