@@ -97,7 +97,10 @@ def test_pages_that_are_not_built_say_how(config: Config, engines: Engines, tmp_
         answer = client.get("/overlay?agent=bob")
         assert answer.status_code == 503
         assert "npm --prefix api/web run build" in answer.text
-        assert answer.headers["content-type"].startswith("text/plain")
+        page = client.get("/overlay?agent=bob", headers={"Accept": "text/html"})
+        assert page.status_code == 503
+        assert "npm --prefix api/web run build" in page.text
+        assert page.headers["content-type"].startswith("text/html")
         assert client.get("/static/x.js").status_code == 404
 
 
