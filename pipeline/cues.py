@@ -11,7 +11,7 @@ import numpy as np
 from pipeline import meaning
 from pipeline.channel import Channel
 from pipeline.cuebook import Compiled, CueBook
-from pipeline.learnt import Learnt, load_learnt
+from pipeline.learnt import Learnt, load_learnt, meaning_of
 from pipeline.meaning import Vectors
 from pipeline.phonetic import Soundalikes, key
 from pipeline.phrases import NEGATORS, Line, Phrase, line_of, vocabulary
@@ -52,6 +52,19 @@ class Finder:
         self._alike = Soundalikes(vocabulary(phrases, book.lists)) if settings.sound else None
         self._near = {role: _Near(index.cues) for role, index in self._by_role.items()} if settings.meaning else {}
         self._learnt: dict[Channel, Learnt] = load_learnt(settings) if settings.meaning and book.weighed else {}
+
+    def warm(self) -> None:
+        """Load and make now what is otherwise made when it is first needed: about a second. Raises EngineFault."""
+        for index in (*self._by_role.values(), *self._own.values()):
+            index.warm()
+        for near in self._near.values():
+            near.warm()
+        self.ahead(["hello"])
+
+    def ahead(self, words: Sequence[str]) -> None:
+        """Ask the network now for what ``find`` will want of these words: it need not wait. Raises EngineFault."""
+        if self._learnt and words:
+            meaning_of(tokens(words))
 
     def find(self, role: Channel, words: Sequence[str]) -> list[Found]:
         """Each cue once at most, in the order of the book. words: of one utterance, as they were written.
@@ -153,6 +166,11 @@ class _Index:
                 for word in phrase.anchors:
                     self._by_word[word].append((cue, phrase))
 
+    def warm(self) -> None:
+        for cue in self.cues:
+            for phrase in (*cue.phrases, *cue.unless):
+                _ = phrase.pattern
+
     def search(self, line: Line) -> Iterator[tuple[Compiled, int, int]]:
         """Cues with the first and last token of a phrase; the longest of the earliest ones."""
         best: dict[str, tuple[Compiled, int, int]] = {}
@@ -208,6 +226,9 @@ class _Near:
     def _vectors(self) -> list[tuple[Vectors, Vectors]]:
         rules = [cue.rule for cue in self._cues]
         return [(meaning.vectors(rule.like), meaning.vectors(rule.counter_examples)) for rule in rules]
+
+    def warm(self) -> None:
+        _ = self._vectors if self._cues else None
 
     def search(self, line: Line) -> Iterator[Match]:
         spans = [span for span in _sentences(line) if span[1] - span[0] >= SHORTEST] if self._cues else []

@@ -53,7 +53,7 @@ class Learnt:
         """
         if not any(not token.ends for token in said):
             return {}
-        vector = meaning.vectors([text_of(said)])[0]
+        vector = meaning_of(said)
         near = np.exp(WIDTH * (self.vectors @ vector - 1.0)) @ self.weights
         shared = buckets(said)
         scores = near + self.bias + SHARE * self.words[shared].sum(axis=0) / np.sqrt(len(shared))
@@ -67,6 +67,12 @@ class Learnt:
         for value, (_, first, last) in zip(row, found, strict=True):
             each[first : last + 1] += value / (last - first + 1)
         return _run(each - max(0.0, float(each.mean())))
+
+
+def meaning_of(said: Sequence[Token]) -> Floats:
+    """float32 (384,): of one utterance, as lines are compared. Raises EngineFault."""
+    vector: Floats = meaning.vectors([text_of(said)])[0]
+    return vector
 
 
 def text_of(said: Sequence[Token]) -> str:

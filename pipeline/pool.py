@@ -7,9 +7,9 @@ keeps its own worker and nobody else.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import TypeVar
@@ -18,6 +18,7 @@ import numpy as np
 
 from models.protocols import Samples, Transcriber, Transcript
 from pipeline import settings as s
+from pipeline.errors import EngineFault
 from pipeline.guards import presentable
 from pipeline.inputs import EngineResult, HeardWord
 from pipeline.jobs import Job, Kind, Outcome, Unheard
@@ -52,16 +53,23 @@ class Tally:
 class EnginePool:
     """``ask`` for the words of an utterance, ``draft`` for those of one that may go on. Thread-safe.
 
-    clock: seconds; it tells who is late, and changes no result.
+    clock: seconds; it tells who is late, and changes no result. ahead: what the calls will need of words that are
+    final, or may be, made in the worker that heard them while no call waits for it.
     """
 
     def __init__(
-        self, transcriber: Transcriber, settings: s.Words | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        transcriber: Transcriber,
+        settings: s.Words | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        ahead: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._transcriber = transcriber
         self._limits = settings or s.Words()
         self._scheduler = Scheduler(self._limits, transcriber.workers)
         self._clock = clock
+        self._ahead = ahead
         self._wake = Condition()
         self._workers: list[Thread] = []
         self._closed = False
@@ -189,6 +197,8 @@ class EnginePool:
     def _hear(self, batch: list[Job]) -> None:
         kind, began = batch[0].kind, self._clock()
         outcomes = self._outcomes(batch, draft=kind is Kind.RUNNING)
+        if kind is not Kind.RUNNING:
+            self._prepare(outcomes)
         with self._queue() as queue:
             self._batches[len(batch)] += 1
             self._engine_s[kind] += self._clock() - began
@@ -198,6 +208,12 @@ class EnginePool:
             replies = [(reply, outcome) for job, outcome in heard for reply in queue.done(job, outcome)]
         for reply, outcome in replies:
             reply(outcome)
+
+    def _prepare(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, Transcript):
+                with suppress(EngineFault):  # raised again, and told, where it is needed
+                    self._ahead([word.text for word in outcome.words])
 
     def _outcomes(self, batch: list[Job], *, draft: bool) -> list[Outcome]:
         """One for each. A batch that fails is heard one by one."""

@@ -1,5 +1,7 @@
 """Health, metrics, pages."""
 
+import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -7,6 +9,7 @@ from threading import Event
 import pytest
 
 from api.app import create_app
+from api.commands.server import serving
 from api.config import Config
 from pipeline.graph import Engines
 from tests.api.conftest import LocalClient, Served, calling, said, stop, upload, wav
@@ -121,3 +124,14 @@ def test_a_call_without_agent_has_an_overlay_of_nobody(server: Served) -> None:
         socket.send(CALL.tobytes())
         stop(socket)
         assert said(page) == {"type": "idle"}
+
+
+def test_what_is_loaded_is_ready_and_left_out_of_collections(config: Config, engines: Engines) -> None:
+    async def started() -> int:
+        async with serving(create_app(config, engines), None, config.server):
+            return gc.get_freeze_count()
+
+    gc.unfreeze()
+    assert asyncio.run(started()) > 100_000
+    gc.unfreeze()
+    assert all("pattern" in vars(phrase) for cue in engines.playbook.cues.compiled for phrase in cue.phrases)

@@ -1,9 +1,11 @@
 """Cues in what was said: the language of phrases, likeness of sound, meaning, files of a deployment, the node."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from models import sentences
 from pipeline.channel import Channel
 from pipeline.cuebook import CueBook, Source, book, load_cues
 from pipeline.cues import Finder
@@ -236,6 +238,21 @@ def test_cues_are_found_without_punctuation(name: str, role: Channel, text: str)
 )
 def test_tempting_words_mislead_nobody(text: str, role: Channel, name: str) -> None:
     assert name not in shipped(text, role)
+
+
+def test_a_warm_finder_makes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second of making patterns, and the network's ten milliseconds an utterance, would hold up every call."""
+    line = "I have been waiting for three weeks, and nobody of yours ever called me back."
+    said, finder = line.split(), Finder(load_cues(Cues()))
+    finder.warm()
+    finder.ahead(said)
+    with monkeypatch.context() as patched:
+        for module, name in ((sentences, "_loaded"), (re, "compile")):
+            patched.setattr(module, name, lambda *_: pytest.fail("made when it was needed"))
+        found = finder.find(Channel.CUSTOMER, said)
+    sentences._vector.cache_clear()
+    assert found
+    assert found == Finder(load_cues(Cues())).find(Channel.CUSTOMER, said)
 
 
 def test_changed_cues_are_another_playbook(tmp_path: Path) -> None:

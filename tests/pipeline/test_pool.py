@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import Queue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from models.protocols import Identity, Samples, TimedWord, Transcript
 from pipeline.channel import TWO_CHANNEL, Channel
+from pipeline.errors import EngineFault
 from pipeline.inputs import EngineResult
 from pipeline.jobs import Kind
 from pipeline.pool import EnginePool
@@ -107,6 +108,23 @@ def pool_of(
 
 def texts(answers: Sequence[Future[EngineResult]]) -> list[str | None]:
     return [answer.result(20).fault or answer.result(20).text for answer in answers]
+
+
+def test_what_calls_need_of_words_is_made_before_they_have_them() -> None:
+    """In the worker that heard them, not for a draft of what goes on; if it fails, the answer comes all the same."""
+    asked: list[tuple[str, str]] = []
+
+    def ahead(words: Sequence[str]) -> None:
+        asked.append((" ".join(words), current_thread().name))
+        raise EngineFault("no network")
+
+    pool = EnginePool(Parrot(), clock=Clock(), ahead=ahead)
+    pool.draft(named(3, "running"), "a").result(20)
+    assert asked == []
+    result = pool.ask(named(7)).result(20)
+    assert (result.text, result.fault) == ("7", None)
+    assert asked == [("7", "engine 0")]
+    pool.close(20.0)
 
 
 def test_an_answer_has_the_utterance_and_its_words_the_time_of_the_call() -> None:
