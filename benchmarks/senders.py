@@ -36,13 +36,15 @@ PCM_PACKET_S = 0.02
 class Sent:
     """opened_s: from the first byte of the connection until the door had taken the call; None where it never says so.
 
-    lags: seconds by which a packet left after its moment. close: the door's close code.
+    lags: seconds by which a packet left after its moment. close: the door's close code. began: time of day (seconds) of
+    the call's first sample; only ``pcm`` tells.
     """
 
     call_id: str
     opened_s: float | None = None
     lags: list[float] = field(default_factory=list)
     close: int | None = None
+    began: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ async def pcm(url: str, line: Line, *, speed: float = 1.0, token: str = "", **st
     async with connect(url, proxy=None, compression=None, ping_interval=None, additional_headers=headers) as socket:
         await socket.send(json.dumps(first))
         sent = Sent(json.loads(await socket.recv())["call_id"], time.perf_counter() - begin)
+        sent.began = time.time()
         clock, packet = _Clock(speed, sent.lags), round(line.rate * PCM_PACKET_S)
         for at in range(0, len(line.pcm), packet):
             await clock.until((at + packet) / line.rate)
