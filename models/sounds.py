@@ -8,15 +8,16 @@ taken at the peaks alone, which are the horizontal lines of a spectrogram (Fitzg
 
 import math
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate, count, pairwise
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import rfft  # type: ignore[import-untyped,unused-ignore]
 
 from models.errors import ModelError
-from models.loudness import level_dbfs
+from models.loudness import levels_dbfs
 from models.protocols import Samples
 
 RATE = 16_000
@@ -65,10 +66,10 @@ Power = NDArray[np.float32]
 Peaks = NDArray[np.bool_]
 
 _NOWHERE: Peaks = np.zeros(_BINS, np.bool_)
+_NOTHING: Power = np.zeros(_BINS, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+class Sound(NamedTuple):
     """One step of 32 ms. Everything but the level is 0 or empty in a quiet step.
 
     level: dBFS of the step. tonal: 0-1, share of the last 128 ms' power in peaks that stood there 128 ms before.
@@ -93,8 +94,8 @@ class SoundStream:
 
     def __init__(self) -> None:
         self._audio: Samples = np.zeros(FRAME, np.float32)
-        self._peaks: deque[Peaks | None] = deque([None] * LAG, maxlen=LAG)
-        self._shapes: deque[Power | None] = deque([None] * LIKE, maxlen=LIKE)
+        self._peaks: deque[Peaks] = deque([_NOWHERE] * LAG, maxlen=LAG)
+        self._shapes: deque[Power] = deque([_NOTHING] * LIKE, maxlen=LIKE)
         self._lines: tuple[float, ...] = ()
         self._held = 0
         self._pair = 0
@@ -103,35 +104,25 @@ class SoundStream:
         """window: float32 (512,), full scale 1. Raises ModelError for any other shape."""
         return hear_all([((self,), window[None])])[0][0]
 
-    def _take(self, window: Samples) -> float:
-        """The next window; its level in dBFS."""
-        self._audio[:-WINDOW] = self._audio[WINDOW:]
-        self._audio[-WINDOW:] = window
-        return level_dbfs(window)
+    def _take(self, window: Samples) -> None:
+        self._audio = np.concatenate((self._audio[WINDOW:], window))
 
     def _pass(self) -> None:
         """A quiet step."""
         self._lines, self._held, self._pair = (), 0, 0
-        self._peaks.append(None)
-        self._shapes.append(None)
+        self._peaks.append(_NOWHERE)
+        self._shapes.append(_NOTHING)
 
     def _look(self, level: float, seen: "_Seen", row: int) -> Sound:
-        power, total = seen.power[row], seen.totals[row]
-        tonal = 0.0 if self._peaks[0] is None else float(power[seen.stood[row]].sum()) / total
         self._peaks.append(seen.peaks[row].copy())
-        places, share = seen.strongest(row)
-        lines = tuple(_line(power, place) for place in places) if share >= KEY else ()
+        self._shapes.append(seen.shapes[row].copy())
+        share = seen.shares[row]
+        lines = seen.lines(row) if share >= KEY else ()
         stands = not self._lines or any(abs(line - old) < DRIFT_HZ for line in lines[:1] for old in self._lines)
         self._held = 0 if share < PURE else self._held + 1 if stands else 1
         self._pair = self._pair + 1 if share >= KEY and _on_keypad(lines) else 0
         self._lines = lines
-        return Sound(level, tonal, lines, self._held, self._pair, self._likeness(seen.shapes[row].copy()))
-
-    def _likeness(self, shape: Power) -> float:
-        """Bhattacharyya coefficient of the two spectra, 1 when equal in shape."""
-        before = self._shapes[0]
-        self._shapes.append(shape)
-        return 0.0 if before is None else float(shape @ before)
+        return Sound(level, seen.tonal[row], lines, self._held, self._pair, seen.likes[row])
 
 
 def hear_all(asked: Sequence[tuple[Sequence[SoundStream], Samples]]) -> list[list[Sound]]:
@@ -143,51 +134,70 @@ def hear_all(asked: Sequence[tuple[Sequence[SoundStream], Samples]]) -> list[lis
     for streams, windows in asked:
         if windows.shape != (len(streams), WINDOW):
             raise ModelError(f"expected windows of {WINDOW} samples at {RATE} Hz, got shape {windows.shape[1:]}")
-    here = [pair for streams, windows in asked for pair in zip(streams, windows, strict=True)]
-    heard = [(stream, stream._take(window)) for stream, window in here]
-    loud = [stream for stream, level in heard if level >= QUIET_DBFS]
-    seen = _Seen([stream._audio for stream in loud], [stream._peaks[0] for stream in loud]) if loud else None
-    sounds, rows = [], count()
-    for stream, level in heard:
+    here = [stream for streams, _ in asked for stream in streams]
+    heard = np.concatenate([windows for _, windows in asked])
+    for stream, window in zip(here, heard, strict=True):
+        stream._take(window)
+    sounds = iter(_told(here, levels_dbfs(heard)))
+    return [list(islice(sounds, len(streams))) for streams, _ in asked]
+
+
+def _told(streams: list[SoundStream], levels: list[float]) -> Iterator[Sound]:
+    """Of each stream, in order."""
+    loud = [stream for stream, level in zip(streams, levels, strict=True) if level >= QUIET_DBFS]
+    seen = _Seen(loud) if loud else None
+    rows = count()
+    for stream, level in zip(streams, levels, strict=True):
         if seen is None or level < QUIET_DBFS:
             stream._pass()
-            sounds.append(Sound(level))
+            yield Sound(level)
         else:
-            sounds.append(stream._look(level, seen, next(rows)))
-    ends = list(accumulate((len(streams) for streams, _ in asked), initial=0))
-    return [sounds[begin:end] for begin, end in pairwise(ends)]
+            yield stream._look(level, seen, next(rows))
 
 
 class _Seen:
     """What is looked at in several channels at once, a row each.
 
-    power: float32 (rows, bins). totals: of each row. peaks, stood: bool (rows, bins), the peaks, and which of them,
-    with their lobes, were there 128 ms ago. shapes: float32 (rows, bins), of unit power, as roots.
+    tonal, likes: of each row, as in ``Sound``. peaks: bool (rows, bins). shapes: float32 (rows, bins), of unit power,
+    as roots; their product with those of before is Bhattacharyya's coefficient. shares: of the power, in the one or two
+    strongest lines.
     """
 
-    def __init__(self, audio: list[Samples], before: list[Peaks | None]) -> None:
-        spectra = np.fft.rfft(np.stack(audio) * _HANN)[:, _FIRST:_LAST]
-        self.power: Power = (spectra.real**2 + spectra.imag**2).astype(np.float32, copy=False)
-        self.totals = [float(total) + 1e-12 for total in self.power.sum(axis=1)]
-        self.peaks = _peaks(self.power)
-        self.stood = _widened(self.peaks & np.stack([_NOWHERE if each is None else each for each in before]))
-        self.shapes: Power = np.sqrt(self.power / np.array(self.totals, np.float32)[:, None])
-        self._first = self.power.argmax(axis=1)
-        rest = self.power.copy()
-        for row, place in enumerate(self._first):
-            rest[row, _near(place)] = 0.0
-        self._rest, self._second = rest, rest.argmax(axis=1)
+    def __init__(self, streams: list[SoundStream]) -> None:
+        spectra = rfft(np.stack([each._audio for each in streams]) * _HANN)[:, _FIRST:_LAST]
+        self._power: Power = (spectra.real**2 + spectra.imag**2).astype(np.float32, copy=False)
+        totals = self._power.sum(axis=1).astype(np.float64) + 1e-12
+        self.peaks = _peaks(self._power)
+        stood = _widened(self.peaks & np.stack([each._peaks[0] for each in streams]))
+        self.tonal: list[float] = ((self._power * stood).sum(axis=1) / totals).tolist()
+        self.shapes: Power = np.sqrt(self._power / totals.astype(np.float32)[:, None])
+        before = np.stack([each._shapes[0] for each in streams])
+        self.likes: list[float] = (self.shapes[:, None, :] @ before[:, :, None]).ravel().tolist()
+        self._strongest(totals)
 
-    def strongest(self, row: int) -> tuple[tuple[int, ...], float]:
-        """The bins of the one or two strongest lines, and the share of the power that both have."""
-        first, second = int(self._first[row]), int(self._second[row])
-        one = float(self.power[row, _near(first)].sum()) / self.totals[row]
-        two = float(self._rest[row, _near(second)].sum()) / self.totals[row]
-        return (first, second) if two >= SECOND else (first,), one + two
+    def _strongest(self, totals: NDArray[np.float64]) -> None:
+        rest = np.pad(self._power, ((0, 0), (REACH, REACH)))
+        self._first, one = _taken(rest)
+        self._second, two = _taken(rest)
+        self._counts = two / totals >= SECOND
+        self.shares: list[float] = ((one + two) / totals).tolist()
+
+    def lines(self, row: int) -> tuple[float, ...]:
+        """Hz of the one or two strongest lines."""
+        places = (self._first[row], self._second[row]) if self._counts[row] else (self._first[row],)
+        return tuple(_line(self._power[row], int(place)) for place in places)
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+def _taken(rest: Power) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The bin of each row's strongest line, and its power, which is taken out. rest: (rows, bins), wider by REACH."""
+    places = rest[:, REACH:-REACH].argmax(axis=1)
+    around = places[:, None] + np.arange(2 * REACH + 1)
+    power = np.take_along_axis(rest, around, axis=1).sum(axis=1).astype(np.float64)
+    np.put_along_axis(rest, around, 0.0, axis=1)
+    return places, power
+
+
+class Clip(NamedTuple):
     """ceiling: 0-1, the highest magnitude of the last second heard.
 
     share: 0-1, samples of that second near the ceiling. here: the same share of this step alone.
@@ -207,7 +217,7 @@ class Ceiling:
 
     def __init__(self) -> None:
         self._audio: Samples = np.zeros((LIKE, WINDOW), np.float32)
-        self._tops: Samples = np.zeros(LIKE, np.float32)
+        self._tops = [0.0] * LIKE
         self._near = [0] * LIKE
         self._ceiling = 0.0
         self._steps = 0
@@ -215,14 +225,19 @@ class Ceiling:
     def step(self, window: Samples) -> Clip:
         """window: float32 (512,), full scale 1. About 7 µs."""
         row = self._steps % LIKE
-        self._audio[row] = np.abs(window)
-        self._tops[row] = self._audio[row].max()
+        np.abs(window, out=self._audio[row])
+        self._tops[row] = float(self._audio[row].max())
         self._steps += 1
-        before, self._ceiling = self._ceiling, float(self._tops.max())
+        before, self._ceiling = self._ceiling, max(self._tops)
         for changed in (row,) if self._ceiling == before else range(LIKE):
-            self._near[changed] = int(np.count_nonzero(self._audio[changed] > NEAR_CEILING * self._ceiling))
+            self._near[changed] = self._count(changed)
         known = min(self._steps, LIKE)
         return Clip(self._ceiling, sum(self._near) / (known * WINDOW), self._near[row] / WINDOW)
+
+    def _count(self, row: int) -> int:
+        """Samples near the ceiling; where the highest is not, there is none."""
+        bound = np.float32(NEAR_CEILING * self._ceiling)
+        return int(np.count_nonzero(self._audio[row] > bound)) if self._tops[row] > bound else 0
 
 
 def _peaks(power: Power) -> Peaks:
@@ -244,11 +259,6 @@ def _widened(peaks: Peaks) -> Peaks:
         wide[:, step:] |= peaks[:, :-step]
         wide[:, :-step] |= peaks[:, step:]
     return wide
-
-
-def _near(place: int) -> slice:
-    """The bins of a line."""
-    return slice(max(0, place - REACH), place + REACH + 1)
 
 
 def _line(power: Power, place: int) -> float:
