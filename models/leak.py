@@ -7,6 +7,8 @@ filter (Enzner and Vary, 2006, "Frequency-domain adaptive Kalman filter for acou
 Kuech, Mabande and Enzner, 2014), which adapts less the more else is heard and so needs no detector of double-talk.
 """
 
+import math
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +57,10 @@ class Past:
         view: Samples = self._held[row, end - count : end]
         return view
 
+    def copy(self) -> "Past":
+        """Another, with the same past and a future of its own."""
+        return deepcopy(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -93,42 +99,49 @@ class Finder:
         bins = WINDOW // 4 + 1
         self._lags = lags // 2 + self.SPREAD
         self._taper = _tapered(BLOCK // 2)
-        self._blocks = 0
-        self._source: Floats = np.zeros(bins)
-        self._victim: Floats = np.zeros(bins)
+        self._powers: Floats = np.zeros((2, bins))
         self._cross: Complexes = np.zeros(bins, np.complex128)
+        self.blocks = 0
 
-    def hear(self, source: Samples, victim: Samples) -> Finding:
+    def hear(self, source: Samples, victim: Samples) -> None:
         """source: float32 (8192,). victim: float32 (2048,), which ends where the source does."""
-        near, far = np.zeros(WINDOW // 2), _halved(source)
-        near[-BLOCK // 2 :] = _halved(victim) * self._taper
-        loud, soft = _mean_square(far), _mean_square(near[-BLOCK // 2 :])
-        weight = min(1.0, max(0.0, 10 * np.log10(loud / soft) / self.FAR_DB))
-        x = np.fft.rfft(far) * np.sqrt(weight / loud)
-        y = np.fft.rfft(near) * np.sqrt(weight / soft)
-        self._source = self.FADE * self._source + _power(x)
-        self._victim = self.FADE * self._victim + _power(y)
-        self._cross = self.FADE * self._cross + y * x.conj()
-        self._blocks += 1
-        return self._judge()
+        far, near = _halved(source), _halved(victim) * self._taper
+        loud, soft = _mean_square(far), _mean_square(near)
+        weight = min(1.0, max(0.0, 10 * math.log10(loud / soft) / self.FAR_DB))
+        pair = np.zeros((2, WINDOW // 2))
+        pair[0] = far * math.sqrt(weight / loud)
+        pair[1, -BLOCK // 2 :] = near * math.sqrt(weight / soft)
+        spectra = np.fft.rfft(pair)
+        self._powers *= self.FADE
+        self._powers += _power(spectra)
+        self._cross *= self.FADE
+        self._cross += spectra[1] * spectra[0].conj()
+        self.blocks += 1
+
+    def find(self, least: float = 0.0) -> Finding | None:
+        """What was heard so far comes to, a block at least; None where its strength is under ``least``."""
+        floors = self.FLOOR * self._powers.mean(axis=1, keepdims=True) + 1e-30
+        x, y = self._powers + floors
+        # the victim's block is a quarter of the source's window, so a bin's coherence is a half at most
+        correlation = 2 * np.fft.irfft(self._cross / np.sqrt(x * y))[: self._lags]
+        summed = np.cumsum(correlation**2)
+        energy = summed[self.SPREAD - 1 :].copy()
+        energy[1:] -= summed[: -self.SPREAD]
+        best = int(energy.argmax())
+        strength = math.sqrt(energy[best])
+        if strength < least:
+            return None
+        peak = best + int(np.abs(correlation[best : best + self.SPREAD]).argmax())
+        contrast = float(np.sqrt(energy[best] / (np.median(energy) + 1e-30)))
+        source = self._powers[0]
+        breadth = float(np.count_nonzero(source > source.mean() / 100)) / len(source)
+        return Finding(2 * peak, strength, contrast, breadth, self.blocks)
 
     def forget(self) -> None:
         """Begin anew."""
-        for held in (self._source, self._victim, self._cross):
-            held[:] = 0
-        self._blocks = 0
-
-    def _judge(self) -> Finding:
-        x, y = (power + self.FLOOR * power.mean() + 1e-30 for power in (self._source, self._victim))
-        # the victim's block is a quarter of the source's window, so a bin's coherence is a half at most
-        correlation = 2 * np.fft.irfft(self._cross / np.sqrt(x * y))[: self._lags]
-        summed = np.concatenate(([0.0], np.cumsum(correlation**2)))
-        energy = summed[self.SPREAD :] - summed[: -self.SPREAD]
-        best = int(energy.argmax())
-        peak = best + int(np.abs(correlation[best : best + self.SPREAD]).argmax())
-        contrast = float(np.sqrt(energy[best] / (np.median(energy) + 1e-30)))
-        breadth = float(np.count_nonzero(self._source > self._source.mean() / 100)) / len(x)
-        return Finding(2 * peak, float(np.sqrt(energy[best])), contrast, breadth, self._blocks)
+        self._powers[:] = 0
+        self._cross[:] = 0
+        self.blocks = 0
 
 
 class Canceller:

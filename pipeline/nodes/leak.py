@@ -57,7 +57,8 @@ class LeakNode:
     def __init__(self, channels: Sequence[Channel], settings: Settings, *, told_apart: bool = False) -> None:
         self._listens = len(channels) == 2 and not told_apart
         self._told_apart = told_apart
-        self._raw, self._clean = Past(2, KEPT), Past(2, KEPT)
+        self._raw = Past(2, KEPT)
+        self._clean = self._raw  # one, until something is taken out
         self._ways = [_Way(settings, channels, source) for source in (0, 1)] if self._listens else []
         self._twins = _Twins(settings)
         self._tick = 0
@@ -70,7 +71,8 @@ class LeakNode:
         if self._twins.hold(tick):
             return
         self._raw.push(tick.samples)
-        self._clean.push(tick.samples)
+        if self._clean is not self._raw:
+            self._clean.push(tick.samples)
         self._tick += 1
         look = self._tick % (BLOCK // TICK) == 0
         if not look and all(way.idle for way in self._ways):
@@ -82,8 +84,13 @@ class LeakNode:
                 way.look(tick, self._clean, self._raw)
             row = way.clean(tick, self._clean, self._raw)
             if row is not None:
-                self._clean.last(way.victim, TICK)[:] = row
-                tick.samples[way.victim] = row
+                self._replace(tick, way.victim, row)
+
+    def _replace(self, tick: Tick, victim: int, row: Samples) -> None:
+        if self._clean is self._raw:
+            self._clean = self._raw.copy()
+        self._clean.last(victim, TICK)[:] = row
+        tick.samples[victim] = row
 
 
 class _Way:
@@ -122,21 +129,21 @@ class _Way:
             return
         if loud < self._speaks or soft < AUDIBLE or loud < 2 * soft:
             return
-        found = self._finder.hear(clean.last(self.source, WINDOW), raw.last(self.victim, BLOCK))
-        settings, estimate = self._settings, self._estimate
-        early = 1.4 if found.blocks < 3 else 1.0
-        likely = (
-            found.blocks >= 2
-            and found.strength >= early * settings.strength
-            and found.contrast >= early * settings.contrast
-            and found.breadth >= settings.breadth
-        )
+        self._finder.hear(clean.last(self.source, WINDOW), raw.last(self.victim, BLOCK))
         self._rest = max(0, self._rest - BLOCK)
-        if estimate is None:
-            if likely and not self._rest:
-                self._begin(tick, clean, raw, found)
-        else:
-            self._compare(tick, clean, raw, estimate, found if likely else None)
+        if self._estimate is not None:
+            self._compare(tick, clean, raw, self._estimate, self._likely())
+        elif not self._rest and (found := self._likely()) is not None:
+            self._begin(tick, clean, raw, found)
+
+    def _likely(self) -> Finding | None:
+        """What may be a leak; two blocks are little to go by."""
+        settings, blocks = self._settings, self._finder.blocks
+        early = 1.4 if blocks < 3 else 1.0
+        found = self._finder.find(early * settings.strength) if blocks >= 2 else None
+        if found is None or found.contrast < early * settings.contrast or found.breadth < settings.breadth:
+            return None
+        return found
 
     def _bound(self, soft: float, steady: float) -> None:
         """soft: power of the victim's loudest tick. steady: of the source's softest 128 ms of half a second."""

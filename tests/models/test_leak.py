@@ -26,7 +26,14 @@ def late(sound: Samples, lag: int, gain_db: float) -> Samples:
 def findings(source: Samples, victim: Samples) -> list[Finding]:
     finder = Finder(LAGS)
     ends = range(WINDOW, len(source) + 1, BLOCK)
-    return [finder.hear(source[end - WINDOW : end], victim[end - BLOCK : end]) for end in ends]
+    return [heard(finder, source[end - WINDOW : end], victim[end - BLOCK : end]) for end in ends]
+
+
+def heard(finder: Finder, source: Samples, victim: Samples) -> Finding:
+    finder.hear(source, victim)
+    found = finder.find()
+    assert found is not None
+    return found
 
 
 def left_db(source: Samples, victim: Samples, own: Samples, lag: int, after: int) -> float:
@@ -68,10 +75,28 @@ def test_a_tone_is_too_narrow_for_a_voice() -> None:
 
 def test_a_finder_that_forgot_is_as_new() -> None:
     finder = Finder(LAGS)
-    first = finder.hear(voice()[:WINDOW], voice()[WINDOW - BLOCK : WINDOW])
+    first = heard(finder, voice()[:WINDOW], voice()[WINDOW - BLOCK : WINDOW])
     finder.hear(voice()[BLOCK : WINDOW + BLOCK], voice()[WINDOW : WINDOW + BLOCK])
     finder.forget()
-    assert finder.hear(voice()[:WINDOW], voice()[WINDOW - BLOCK : WINDOW]) == first
+    assert finder.blocks == 0
+    assert heard(finder, voice()[:WINDOW], voice()[WINDOW - BLOCK : WINDOW]) == first
+
+
+def test_a_finding_that_is_too_weak_is_none() -> None:
+    finder = Finder(LAGS)
+    found = heard(finder, voice()[:WINDOW], voice()[WINDOW - BLOCK : WINDOW])
+    assert finder.find(found.strength) == found
+    assert finder.find(found.strength * 1.001) is None
+
+
+def test_a_copy_has_the_past_and_a_future_of_its_own() -> None:
+    past = Past(1, 8)
+    past.push(np.full((1, 4), 1, np.float32))
+    other = past.copy()
+    past.push(np.full((1, 4), 2, np.float32))
+    other.push(np.full((1, 4), 3, np.float32))
+    assert past.last(0, 8).tolist() == [1] * 4 + [2] * 4
+    assert other.last(0, 8).tolist() == [1] * 4 + [3] * 4
 
 
 @pytest.mark.parametrize("lags", [0, WINDOW])
