@@ -61,7 +61,11 @@ class Call:
 
     def drain(self) -> Step:
         """One silent step of the TAIL that follows the last audio."""
-        return self._take(self.session.step(self.session.silence()))
+        return self.think(alone(self.draining()))
+
+    def draining(self) -> Asking[Tick]:
+        """The first half of ``drain``, for whoever steps many calls."""
+        return self.session.hearing(self.session.silence())
 
     def end(self) -> Step:
         """The last step, after the tail and the last answers; then the files are finished."""

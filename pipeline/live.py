@@ -227,15 +227,22 @@ class LiveCall:
 
     async def _finish(self) -> None:
         assert self._closing is not None
-        self._take(await self._in_lane(partial(self._drain, *self._closing)))
+        self._call.close(*self._closing)
+        for begin in range(0, TAIL, BATCH):
+            self._take(await self._lane.run(partial(self._drain, min(BATCH, TAIL - begin))))
         if self._answers:
             await asyncio.wait(self._answers, timeout=PATIENCE)
             await asyncio.sleep(0)  # the answers' callbacks run before the last step
         self._take(await self._in_lane(self._end))
 
-    def _drain(self, reason: str, end: int | None) -> list[Step]:
-        self._call.close(reason, end)
-        return [self._call.drain() for _ in range(TAIL)]
+    def _drain(self, count: int) -> Asking[list[Step]]:
+        """So much of the tail: a BATCH at most, for others end at the same moment, and others go on."""
+        steps: list[Step] = []
+        for _ in range(count):
+            tick = yield from self._call.draining()
+            with self._lock:
+                steps.append(self._call.think(tick))
+        return steps
 
     def _end(self) -> list[Step]:
         """Admit what waits, and a fault for every answer that did not come in time."""

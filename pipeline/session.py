@@ -11,13 +11,14 @@ ahead, so that utterances are asked for in batches long before their words are d
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channel import Channel
 from pipeline.events import CallEnded, CallStarted, Direction, Event, Fault, Gap, Region
+from pipeline.framing import floats
 from pipeline.inputs import Close, Command, EngineResult, Frame, Input, Loss, Mark
 from pipeline.timebase import TICK, Span, ticks
 from pipeline.together import Asking, alone
@@ -51,8 +52,7 @@ class Utterance:
     stage: Stage = "final"
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """Speech of one channel in this tick.
 
     speaking: inside a stretch of speech, as now known. start: its first sample.
@@ -127,6 +127,8 @@ class Tick:
     @property
     def new_agent(self) -> bool:
         """Another voice is the agent's from here on: after a transfer, or a machine that answered before."""
+        if not (self.inputs or self.events):
+            return False
         transfer = any(isinstance(each.item, Mark) and each.item.kind == "transfer" for each in self.inputs)
         return transfer or any(isinstance(each.item, Region) and each.item.kind == "ivr" for each in self.events)
 
@@ -265,7 +267,8 @@ class Session:
             if question is not None:
                 yield question
             node.step(tick)
-        self.pending.update((each.number, each) for each in tick.asked if each.stage == "final")
+        if tick.asked:
+            self.pending.update((each.number, each) for each in tick.asked if each.stage == "final")
         self._heard = frame.end
         return tick
 
@@ -307,7 +310,7 @@ class Session:
         inputs = [Entry(0, frame.start, item) for item in self._waiting]
         self._waiting.clear()
         self._close = next((e.item for e in inputs if isinstance(e.item, Close)), self._close)
-        samples = frame.pcm.astype(np.float32) / 32768.0
+        samples = floats(frame.pcm)
         tick = Tick(frame, self.info.channels, samples, self._close is not None, self._tickets, inputs)
         if frame.start == 0:
             self._announce(tick)

@@ -46,8 +46,9 @@ class AdviceNode:
         lives = self._lives if tick.events or tick.inputs else self._awake
         signals = [(life, life.watcher.look(tick)) for life in lives]
         for life, signal in signals:
-            self._lower(tick, life, signal)
-            self._wish(tick, life, signal)
+            if life.concerned(signal):
+                self._lower(tick, life, signal)
+                self._wish(tick, life, signal)
         if not tick.closing:
             self._raise(tick, signals)
         self._forget(tick, lives)
@@ -115,10 +116,10 @@ class AdviceNode:
 
     def _raise(self, tick: Tick, signals: "list[tuple[_Life, Signal]]") -> None:
         """One at a time: the gravest that the budget allows, in the playbook's order."""
-        for life in sorted((life for life, _ in signals), key=lambda life: RANK[life.advice.severity]):
+        ripe = [life for life, _ in signals if life.state is State.QUIET and life.ripe(tick.end)]
+        for life in sorted(ripe, key=lambda life: RANK[life.advice.severity]):
             advice = life.advice
-            wanted = life.ripe(tick.end) and life.state is State.QUIET and self._may_show(tick, advice)
-            if wanted and self._budget.allows(advice.technique, advice.severity, tick.end):
+            if self._may_show(tick, advice) and self._budget.allows(advice.technique, advice.severity, tick.end):
                 self._budget.spend(advice.technique, tick.end)
                 life.begin(tick)
                 return
@@ -126,9 +127,11 @@ class AdviceNode:
     def _forget(self, tick: Tick, lives: "list[_Life]") -> None:
         """A note that finds no room now is not worth waiting for; coaching is, for a while."""
         for life in lives:
+            if life.wish is None:
+                continue
             waits = 0.0 if life.advice.severity == "note" else self._settings.wait_s
             last = samples(life.advice.patience_s + waits)
-            if life.wish and (life.state is not State.QUIET or tick.end - life.wish.since >= last):
+            if life.state is not State.QUIET or tick.end - life.wish.since >= last:
                 life.wish = None
 
     def _end(self, tick: Tick) -> None:
@@ -168,6 +171,10 @@ class _Life:
     def awake(self) -> bool:
         """Whether time alone may raise or clear it; the others are looked at when something happens."""
         return self.state is not State.QUIET or self.watcher.waits or self.wish is not None
+
+    def concerned(self, signal: Signal) -> bool:
+        """Whether there is anything to lower or to wish for."""
+        return signal.begins or self.wish is not None or self.state is not State.QUIET
 
     def ripe(self, now: int) -> bool:
         """Whether something is to be said, and the agent has had the time to do it unasked."""

@@ -60,7 +60,7 @@ class ProsodyNode:
     def _follow(self, tick: Tick, channel: Channel, window: Samples) -> None:
         voice = self._voices[channel]
         voice.recent.append(window)
-        if any(isinstance(e.item, SpeechStarted) and e.item.channel is channel for e in tick.events):
+        if tick.events and any(isinstance(e.item, SpeechStarted) and e.item.channel is channel for e in tick.events):
             start = tick.activity[channel].start
             known = (tick.end - start) // TICK
             voice.begin(start, list(voice.recent)[-known:], self._tracker)

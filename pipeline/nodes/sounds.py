@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from models.protocols import Samples
 from models.sounds import QUIET_DBFS, Ceiling, Clip, Sound, SoundStream, hear_all
@@ -105,8 +106,7 @@ class _Stretch:
         self._kind = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """One loud tick. counts: it is no tone, so it says something for or against music."""
 
     start: int
@@ -192,8 +192,10 @@ class _Music:
 
     def _sounds(self, count: int) -> bool:
         """Whether the last ticks are music: enough of them loud, standing, and changing with time."""
+        if len(self._seen) < count:
+            return False
         evidence = self._evidence(count)
-        if len(self._seen) < count or len(evidence) < 0.4 * count:
+        if len(evidence) < 0.4 * count:
             return False
         return _mean([seen.tonal for seen in evidence]) >= self._settings.tonal and not self._hums(evidence)
 

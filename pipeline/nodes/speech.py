@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.loudness import level_dbfs
+from models.loudness import levels_dbfs
 from models.protocols import SpeechDetector
 from pipeline.channel import Channel
 from pipeline.events import SpeechEnded, SpeechStarted
@@ -42,8 +42,8 @@ class SpeechNode:
 
     def step(self, tick: Tick) -> None:
         question, self._asked = self._asked or self.ask(tick), None
-        for row, channel in enumerate(tick.channels):
-            self._voices[channel].levels.append(level_dbfs(tick.samples[row]))
+        for channel, level in zip(tick.channels, levels_dbfs(tick.samples), strict=True):
+            self._voices[channel].levels.append(level)
         for channel, probability in zip(tick.channels, answered(question), strict=True):
             self._follow(tick, channel, 0.0 if self._inaudible(tick, channel) else probability)
         for channel in self._voices:

@@ -43,7 +43,8 @@ class UtterancesNode:
         for entry in tick.events:
             if isinstance(entry.item, Region) and entry.item.kind == "music" and entry.item.channel is not None:
                 self._music[entry.item.channel].take(entry.item)
-        pcm = np.rint(tick.samples * 32768.0).astype(np.int16)
+        scaled = tick.samples * 32768.0
+        pcm = np.rint(scaled, out=scaled).astype(np.int16)
         for channel, cutter in self._cutters.items():
             if channel in tick.channels:
                 ask = cutter.step(pcm[tick.channels.index(channel)], tick.end, tick.activity[channel])

@@ -26,10 +26,10 @@ from pipeline.graph import build
 from pipeline.hush import GUARD, Hush
 from pipeline.inputs import Command, EngineResult, Frame, Mark
 from pipeline.journal import encode, read_entries
-from pipeline.live import UNHEARD, LiveCall, Switchboard
+from pipeline.live import BATCH, UNHEARD, LiveCall, Switchboard
 from pipeline.pool import EnginePool
 from pipeline.replay import Recorder, verify
-from pipeline.session import CallInfo, Entry
+from pipeline.session import TAIL, CallInfo, Entry
 from pipeline.strain import Shed, Strain
 from pipeline.timebase import RATE, TICK
 from tests.pipeline.drive import STANDARD, engines, events, frames_of, record, spoken
@@ -430,6 +430,26 @@ async def test_draining_ends_calls_with_their_last_words_and_takes_no_more(made:
     entries = made.ears.entries["one"]
     assert events(entries, CallEnded)[0].reason == "server stopped"
     assert events(entries, Words)
+
+
+@live_test
+async def test_the_tail_of_a_call_is_stepped_in_turns_like_its_audio(made: Room) -> None:
+    """Many calls may end at once; no turn of the lane steps more than a batch of any."""
+    made.whisper.gate.set()
+    lane, turns = made.board._lane, []
+    run = lane.run
+
+    async def counted(work: Any) -> Any:
+        result = await run(work)
+        turns.append(len(result))
+        return result
+
+    lane.run = counted  # type: ignore[method-assign]
+    async with made.board.open(info()) as live:
+        await live.feed(frames_of(PCM[:TICK]))
+    assert max(turns) <= BATCH
+    assert sum(turns) == 1 + TAIL + 1
+    assert made.verified("one").difference is None
 
 
 @live_test
