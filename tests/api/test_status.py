@@ -12,6 +12,7 @@ from api.app import create_app
 from api.commands.server import serving
 from api.config import Config
 from pipeline.graph import Engines
+from pipeline.strain import LATE_S, Shed, Strain
 from tests.api.conftest import LocalClient, Served, calling, said, stop, upload, wav
 from tests.fakes import FakeTranscriber, fake_engines, silence, speech, stereo
 
@@ -135,3 +136,32 @@ def test_what_is_loaded_is_ready_and_left_out_of_collections(config: Config, eng
     assert asyncio.run(started()) > 100_000
     gc.unfreeze()
     assert all("pattern" in vars(phrase) for cue in engines.playbook.cues.compiled for phrase in cue.phrases)
+
+
+def test_a_lane_in_time_leaves_nothing_out(client: LocalClient) -> None:
+    body, text = client.get("/health").json(), client.get("/metrics").text
+    assert (body["calls_late_s"], body["left_out"]) == (0.0, "nothing")
+    assert (value(text, "calmline_calls_late_seconds"), value(text, "calmline_calls_shed")) == (0.0, 0.0)
+    assert value(text, "calmline_lane_turns_total") == 0
+
+
+@pytest.mark.parametrize("upto", [shed for shed in Shed if shed])
+def test_health_and_metrics_say_how_late_calls_are_and_what_is_left_out(client: LocalClient, upto: Shed) -> None:
+    strain: Strain = client.app.state.desk.switchboard.strain  # type: ignore[attr-defined]
+    turns, now = 0, 100.0
+    while strain.shed < upto:
+        turns, now = turns + 1, now + 0.05
+        strain.feel(0.6, now)
+    body, text = client.get("/health").json(), client.get("/metrics").text
+    assert body["left_out"] == upto.name.lower()
+    assert body["calls_late_s"] == pytest.approx(strain.late, abs=0.001)
+    assert LATE_S < body["calls_late_s"] <= 0.6
+    assert value(text, "calmline_calls_late_seconds") == pytest.approx(strain.late)
+    assert value(text, "calmline_calls_shed") == upto
+    assert value(text, "calmline_lane_turns_total") == turns
+    assert value(text, "calmline_lane_waited_seconds_total") == pytest.approx(0.6 * turns)
+    spent = sum(value(text, f'calmline_calls_shed_seconds_total{{up_to="{shed.name.lower()}"}}') for shed in Shed)
+    assert spent == pytest.approx(0.05 * (turns - 1))
+    strain.rest(now)
+    body = client.get("/health").json()
+    assert (body["calls_late_s"], body["left_out"]) == (0.0, "nothing")
