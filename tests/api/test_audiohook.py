@@ -75,6 +75,12 @@ def ended(served: Served, call_id: str = "c1") -> list[Any]:
     return [entry.item for entry in read_entries(served.desk.archive.folder(call_id).journal)]
 
 
+def until_known(served: Served, call_id: str = "c1") -> None:
+    """``opened`` is sent before the call's files are made: until then nobody can follow it."""
+    looks = (served.http.get(f"/calls/{call_id}").status_code for _ in range(2000))
+    assert 200 in looks, "the call was never made"
+
+
 @contextmanager
 def connected(served: Served, client: Client, keys: Keys = KEYS, **headers: str | None) -> Iterator[ClientConnection]:
     """headers: changed after signing; None leaves one out."""
@@ -171,6 +177,7 @@ def test_one_conversation_with_two_sessions_is_two_calls(server: Served) -> None
 def test_a_client_that_vanishes_loses_nothing(server: Served) -> None:
     with opened(server) as (socket, _):
         socket.send(audio())
+        until_known(server)
         socket.socket.shutdown(2)
         last = ended(server)[-1]
     assert (last.reason, last.span.end) == ("connection lost", END)
