@@ -154,9 +154,10 @@ class Metrics:
         """fate: ``delivered``, ``retried``, ``dead`` (given up, kept) or ``lost``."""
         self._webhooks.labels(fate).inc()
 
-    def webhooks_waiting(self, count: Callable[[], float]) -> None:
-        """Have the page say how many wait."""
+    def webhooks_waiting(self, count: Callable[[], float], failing: Callable[[], float]) -> None:
+        """Have the page say how many events wait, and for how many calls the last attempt failed."""
         _gauge(self.registry, "calmline_webhooks_waiting", "Webhook events not yet delivered", count)
+        _gauge(self.registry, "calmline_webhooks_failing", "Calls whose next webhook event is sent again", failing)
 
     def text(self) -> bytes:
         """The exposition format. Blocks: it looks at the disk."""

@@ -75,5 +75,5 @@ class Outlets:
 def _webhooks(config: Config, metrics: Metrics) -> Webhooks:
     dead = DeadLetters(config.calls_folder, round(config.webhooks.dead_mb * 1e6))
     made = Webhooks(config.webhooks, Outbox(config.calls_folder), dead, Endpoint(config.webhooks), metrics.webhook)
-    metrics.webhooks_waiting(lambda: made.waiting)
+    metrics.webhooks_waiting(lambda: made.waiting, lambda: made.failing)
     return made

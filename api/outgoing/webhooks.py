@@ -68,6 +68,8 @@ class Webhooks:
         self._count = count
         self._clock = clock or Clock()
         self._queues: dict[str, deque[Letter]] = {}
+        self._failing: set[str] = set()
+        self._failing_since: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -75,6 +77,11 @@ class Webhooks:
     def waiting(self) -> int:
         """Events not yet delivered."""
         return sum(map(len, self._queues.values()))
+
+    @property
+    def failing(self) -> int:
+        """Calls whose next event was not taken and is sent again."""
+        return len(self._failing)
 
     async def start(self) -> bool:
         """Take over what an earlier process left; False when another one does. Raises OSError when it has no place."""
@@ -137,12 +144,26 @@ class Webhooks:
             if answer.result == "refused" or self._clock.now() - each.since >= self._settings.give_up_h * 3600:
                 self._bury(replace(each, why=answer.why))
                 return
-            self._count("retried")
-            _log.warning("webhook failed", call_id=each.call_id, kind=each.kind, attempt=attempt + 1, why=answer.why)
+            self._failed(each, answer.why)
             await self._clock.sleep(max(self._wait(attempt), min(answer.wait_s, self._settings.longest_wait_s)))
             attempt += 1
+        self._delivered(each)
+
+    def _failed(self, each: Letter, why: str) -> None:
+        """Told once for all calls, for an outage has many attempts."""
+        self._count("retried")
+        self._failing.add(each.call_id)
+        if self._failing_since is None:
+            self._failing_since = self._clock.now()
+            _log.warning("webhooks fail; they are sent again and again", call_id=each.call_id, kind=each.kind, why=why)
+
+    def _delivered(self, each: Letter) -> None:
         self._count("delivered")
         self._outbox.drop(each)
+        self._failing.discard(each.call_id)
+        if self._failing_since is not None and not self._failing:
+            lasted, self._failing_since = self._clock.now() - self._failing_since, None
+            _log.info("webhooks are taken again", after_s=round(lasted), waiting=self.waiting - 1)
 
     async def _attempt(self, each: Letter) -> Answer:
         async with self._slots:
@@ -157,6 +178,7 @@ class Webhooks:
         fate: Fate = "lost"
         with suppress(OSError):
             fate = "dead" if self._dead.add([each]) else "lost"
+        self._failing.discard(each.call_id)
         _log.error("webhook given up", call_id=each.call_id, kind=each.kind, why=each.why, fate=fate)
         self._count(fate)
         self._outbox.drop(each)

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
@@ -374,3 +375,36 @@ async def test_tls_is_verified() -> None:
     assert context.check_hostname
     assert context.verify_mode.name == "CERT_REQUIRED"
     await endpoint.close()
+
+
+async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_is_over(tmp_path: Path) -> None:
+    clock = FakeClock()
+    back = clock.time + 120.0
+    async with rig(tmp_path, lambda _: 204 if clock.time >= back else 503, clock) as at:
+        with structlog.testing.capture_logs() as lines:
+            for call in ("a", "b", "c"):
+                at.webhooks.send(news(call, 0))
+            await at.run(until=back - 1.0)
+            assert [(line["event"], line["log_level"]) for line in lines] == [
+                ("webhooks fail; they are sent again and again", "warning")
+            ]
+            assert at.fates.count("retried") > 3
+            assert at.webhooks.failing == 3
+            await at.run()
+            at.webhooks.send(news("a", 1))
+            await at.run()
+        assert [line["event"] for line in lines[1:]] == ["webhooks are taken again"]
+        assert lines[1]["after_s"] >= 120
+        assert at.webhooks.failing == 0
+
+
+async def test_one_call_that_goes_on_failing_beside_others_is_one_line(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with rig(tmp_path, lambda r: 500 if r.headers["webhook-id"].startswith("bad/") else 204, clock) as at:
+        with structlog.testing.capture_logs() as lines:
+            at.webhooks.send(news("bad", 0))
+            for n in range(20):
+                at.webhooks.send(news(f"good{n}", n))
+                await at.run(until=clock.time + 10.0)
+        assert [line["event"] for line in lines] == ["webhooks fail; they are sent again and again"]
+        assert at.webhooks.failing == 1
