@@ -3,11 +3,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.descriptors import HOP
 from models.errors import ModelError
 from models.protocols import PitchTrack, Samples
-from models.voice import FEATURES, LLDS, PART, Rows, describe, frames
+from models.voice import FEATURES, LLDS, PART, Rows, _alike, _percentiles, describe, frames
 
 RATE = 16_000
 AT = {name: place for place, name in enumerate(FEATURES)}
@@ -230,3 +232,18 @@ def test_the_cepstrum_is_librosas(say: Callable[..., Samples]) -> None:
     for number in (1, 2, 3, 4, 6, 8, 12):
         ours = rows[loud, LLD[f"mfcc{number}"]]
         assert np.corrcoef(ours, theirs[loud, number])[0, 1] > 0.6, number
+
+
+@given(values=st.lists(st.floats(-100, 100), min_size=1, max_size=200), share=st.floats(0, 100))
+def test_percentiles_are_numpys_to_the_bit(values: list[float], share: float) -> None:
+    own = np.array(values)
+    assert _percentiles(own, share, 50) == [*np.percentile(own, (share, 50))]
+
+
+@given(values=st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=2, max_size=99))
+def test_likeness_is_the_correlation_of_two_that_vary(values: list[tuple[float, float]]) -> None:
+    one, other = np.array(values).T
+    if min(one.std(), other.std()) < 1e-3:
+        assert np.isnan(_alike(one, other))
+    else:
+        assert _alike(one, other) == pytest.approx(np.corrcoef(one, other)[0, 1], abs=1e-9)
