@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from pipeline.channel import Channel
 from pipeline.events import CallEnded, CallStarted, Direction, Event, Fault, Gap, Region
-from pipeline.framing import floats
 from pipeline.inputs import Close, Command, EngineResult, Frame, Input, Loss, Mark
 from pipeline.timebase import TICK, Span, ticks
 from pipeline.together import Asking, alone
@@ -310,7 +309,7 @@ class Session:
         inputs = [Entry(0, frame.start, item) for item in self._waiting]
         self._waiting.clear()
         self._close = next((e.item for e in inputs if isinstance(e.item, Close)), self._close)
-        samples = floats(frame.pcm)
+        samples = frame.pcm.astype(np.float32) / 32768.0
         tick = Tick(frame, self.info.channels, samples, self._close is not None, self._tickets, inputs)
         if frame.start == 0:
             self._announce(tick)
