@@ -9,7 +9,7 @@ import sys
 
 import soundfile
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosedError
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 
 async def play(url: str, file: str, token: str = "", packet_s: float = 0.02) -> dict[str, object]:
@@ -41,4 +41,11 @@ async def play(url: str, file: str, token: str = "", packet_s: float = 0.02) -> 
 
 
 if __name__ == "__main__":
-    print(asyncio.run(play(*sys.argv[1:4])))
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    try:
+        print(asyncio.run(play(*sys.argv[1:4])))
+    except InvalidStatus as error:  # 403: no token, a wrong one, or that of an agent
+        sys.exit(f"{sys.argv[1]} refused the connection: {error}; is the token one of server.door_tokens?")
+    except soundfile.SoundFileError as error:
+        sys.exit(str(error))

@@ -110,6 +110,31 @@ def test_the_client_plays_a_call(serve: Serve, configured: Configured, recording
     assert "'duration_s': 2.0" in done.stdout
 
 
+@pytest.mark.parametrize("token", [[], ["wrong"]])
+def test_the_client_says_that_it_is_not_believed(
+    serve: Serve, configured: Configured, recording: Path, token: list[str]
+) -> None:
+    config: Config = configured(door_tokens={"switch": "key"}, supervisor_tokens={"mara": "other"})
+    with serve(config=config) as server:
+        done = played(f"ws://127.0.0.1:{server.port}/doors/pcm", str(recording), *token)
+    assert done.returncode == 1
+    assert "HTTP 403; is the token one of server.door_tokens?" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_client_says_how_it_is_called_and_what_it_cannot_read() -> None:
+    assert "python pcm_client.py ws://" in played().stderr
+    done = played("ws://127.0.0.1:9/doors/pcm", "nowhere.wav")
+    assert done.returncode == 1
+    assert "nowhere.wav" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def played(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(DOCS / "pcm_client.py"), *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
 def test_the_client_goes_on_when_the_connection_breaks(server: Served, recording: Path) -> None:
     """The server breaks every connection once, halfway; nothing is missing."""
     client = script("pcm_client")
