@@ -53,6 +53,8 @@ def grouped(root: Path, files: Iterable[Path], naming: Naming) -> tuple[list[Fou
         title = path.relative_to(root).as_posix()
         try:
             named = naming.read(PurePosixPath(title))
+            if naming.overlooks_side(PurePosixPath(title)) and not _stereo([path]):
+                raise BadInput("its name is that of one party's file, and --name has no {side}; add it to the pattern")
             if named.side is None:
                 found.append(Found(title, (path,), named))
             elif named.side in (both := sides.setdefault(named.call, {})):

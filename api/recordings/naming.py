@@ -76,6 +76,11 @@ class Naming:
             call = text[:begin] + "*" + text[end:] if self._whole else f"{path.parent}/{text[:begin]}*{text[end:]}"
         return Named(call, self._side(said), said.get("call_id", ""), _started(said), self._metadata(said))
 
+    def overlooks_side(self, path: PurePosixPath) -> bool:
+        """Whether a name ends as that of one party's file, and the pattern does not ask whose it is."""
+        asked = self._pattern is None or "side" in self._pattern.groupindex
+        return not asked and _UNSAID.fullmatch(path.with_suffix("").name) is not None
+
     def _side(self, said: dict[str, str]) -> Channel | None:
         if "side" not in said:
             return None

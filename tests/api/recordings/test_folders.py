@@ -595,6 +595,20 @@ def test_bad_files_are_told_once_however_often_the_folder_is_looked_at(
     assert len([line for line in err if "bad_7.wav" in line]) == 2
 
 
+def test_a_pattern_without_side_refuses_the_files_of_one_party(capsys: Any) -> None:
+    for party in ("agent", "customer"):
+        put(f"7-{party}.wav", call(channels=1))
+    put("8-agent.wav", call(8))  # both parties after all
+    assert run(["analyze", "in", "--name", "{ticket}"]) == 2
+    err = capsys.readouterr().err
+    why = "its name is that of one party's file, and --name has no {side}; add it to the pattern"
+    for party in ("agent", "customer"):
+        assert f"7-{party}.wav: {why}" in err
+    assert "1 analysed, 0 done already, 2 failed" in err
+    assert run(["analyze", "in", "--name", "{ticket}-{side}"]) == 0
+    assert "1 analysed, 1 done already, 0 failed" in capsys.readouterr().err
+
+
 def test_options_reach_the_watcher(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(monkeypatch, putting("7.wav"))
     code = run(["watch", "in", "--poll", "--json", "--name", "{agent_id}", "--queue", "sales", "--policy", "standard"])
