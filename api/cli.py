@@ -50,6 +50,10 @@ PolicyName = Annotated[
     ),
 ]
 Side = Literal["left", "right"]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", metavar="PORT", min=0, max=65535, show_default="8765", help="TCP port; 0 takes a free one."),
+]
 AgentChannel = Annotated[Side, typer.Option("--agent-channel", help="The agent's side of a stereo recording.")]
 AgentId = Annotated[str, typer.Option("--agent-id", metavar="ID", help="Whose call it is.")]
 CallId = Annotated[str, typer.Option("--call-id", metavar="ID", help="Name of the call; a new one when left out.")]
@@ -329,12 +333,7 @@ def serve(
             help="Address to bind; others than this machine's need tokens.",
         ),
     ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port", metavar="PORT", min=0, max=65535, show_default="8765", help="TCP port; 0 takes a free one."
-        ),
-    ] = None,
+    port: Port = None,
     tls_cert: Annotated[str | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.")] = None,
     tls_key: Annotated[str | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, PEM.")] = None,
     policy: PolicyName = None,
@@ -373,13 +372,14 @@ def listen(
         float | None, typer.Option("--seconds", metavar="S", min=0.1, help="End the call after so long.")
     ] = None,
     page: Annotated[bool, typer.Option("--page/--no-page", metavar=FLAG, help="Serve the overlay page.")] = True,
+    port: Port = None,
     policy: PolicyName = None,
 ) -> int:
     """Follow a call on this machine's own sound devices.
 
     Ctrl-C ends the call with its last words and a summary.
     """
-    config = _configured(context, policy=policy)
+    config = _configured(context, policy=policy, server={"port": port})
     with _loading():
         from api.commands.about import about
         from api.commands.listen import Wanted, run

@@ -34,6 +34,11 @@ class Archive:
     def exists(self, call_id: str) -> bool:
         return self._place(call_id).path.exists()
 
+    def check_free(self, call_id: str) -> None:
+        """Raises BadInput when the id cannot name a folder, Conflict when it is taken."""
+        if self.exists(call_id):
+            raise _taken(call_id)
+
     def ids(self) -> Iterator[str]:
         """Every stored call, in the order of their names."""
         if self.root.is_dir():
@@ -68,7 +73,7 @@ class Archive:
         try:
             folder.path.mkdir(parents=True)
         except FileExistsError:
-            raise Conflict(f"call {session.info.call_id} is stored already; use another call_id or delete it") from None
+            raise _taken(session.info.call_id) from None
         except OSError as error:
             raise StorageFault(f"cannot make {folder.path}: {error.strerror or error}") from error
         header = Header(session.info, settings, engines, started, metadata.version("calmline"))
@@ -90,6 +95,10 @@ class Archive:
                 f"stored calls take {used / 1e9:.2f} GB of storage.max_gb = {self._max_bytes / 1e9:g}; "
                 "delete calls (calmline delete) or raise the limit"
             )
+
+
+def _taken(call_id: str) -> Conflict:
+    return Conflict(f"call {call_id} is stored already; use another call_id or delete it")
 
 
 def _call(folder: CallFolder, session: Session, header: Header, *, live: bool) -> Call:

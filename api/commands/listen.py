@@ -17,6 +17,7 @@ from api.config import Config
 from api.metadata import Metadata
 from api.outgoing.endpoint import check as check_webhooks
 from api.security import check_exposure
+from pipeline.archive import Archive
 from pipeline.graph import Engines
 from pipeline.live import LiveCall
 from pipeline.session import CallInfo
@@ -47,6 +48,8 @@ def run(config: Config, wanted: Wanted) -> int:
     if wanted.page:
         check_exposure(server)
         check_tls(server)
+    if wanted.call_id:  # before the models are loaded: they take seconds
+        Archive(config.calls_folder, config.settings.storage.max_gb).check_free(wanted.call_id)
     microphone = Microphone(wanted.device, wanted.loopback, agent_channel=wanted.agent_channel, say=note)
     with reserve(server.host, server.port) if wanted.page else nullcontext() as listener:
         say_policy(config)

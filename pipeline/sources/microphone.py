@@ -53,6 +53,11 @@ class Microphone:
     ) -> None:
         asked = [device] if loopback is None else [device, loopback]
         self.devices = tuple(_find(devices(), each) for each in asked)
+        if len(set(self.devices)) < len(self.devices):
+            raise BadInput(
+                f"device and loopback are both {self.devices[0].name!r}; choose another loopback, with the customer, "
+                "or leave it out where the device carries both"
+            )
         if loopback is None and self.devices[0].channels < 2:
             raise BadInput(
                 f"{self.devices[0].name!r} has one channel; choose a stereo device, or add the loopback device "
@@ -200,5 +205,6 @@ def _find(found: list[Device], asked: str | int | None) -> Device:
     if len(matches) == 1:
         return matches[0]
     names = ", ".join(f"{device.index}: {device.name}" for device in found) or "none"
-    which = "no input device" if asked is None else f"no one input device is named {asked!r}"
-    raise BadInput(f"{which}; inputs here: {names}")
+    which = "" if asked is None else f" is named {asked!r}"
+    many = f"{len(matches)} input devices fit {asked!r}; write more of the name, or its index"
+    raise BadInput(f"{many if matches else f'no input device{which}'}; inputs here: {names}")

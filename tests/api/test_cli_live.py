@@ -226,3 +226,27 @@ def _only_line(capsys) -> str:
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     return line
+
+
+@pytest.mark.parametrize(
+    ("call_id", "why"), [("../x", "call id '../x': use up to 100 letters"), ("taken", "call taken is stored already")]
+)
+def test_listen_refuses_a_call_id_before_anything_is_loaded(here, monkeypatch, capsys, call_id, why):
+    monkeypatch.setattr(listen, "load_engines", lambda *_: pytest.fail("nothing is loaded for it"))
+    (Path(os.environ["CALMLINE_STORAGE__FOLDER"]) / "taken").mkdir(parents=True, exist_ok=True)
+    assert run(["listen", "--call-id", call_id, "--no-page"]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_listen_takes_another_port_where_its_own_is_taken(here, monkeypatch, capsys):
+    """What the refusal says can be done."""
+    asked = []
+    monkeypatch.setattr(listen, "Microphone", lambda *_, **__: None)
+    monkeypatch.setattr(listen, "load_engines", lambda config: asked.append(config.server.port) or sys.exit(0))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert run(["listen", "--port", port]) == 2
+    assert "choose another with --port (0 takes a free one)" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(["listen", "--port", "0"])
+    assert asked == [0]
