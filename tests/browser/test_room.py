@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import axe
 import pytest
@@ -46,9 +47,13 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
     assert server.stderr is not None
     found = next(found for line in server.stderr if (found := re.search(r"listening on (http://\S+)", line)))
+    reader = Thread(target=server.stderr.read)  # a pipe that nobody reads is full at some time, and the server waits
+    reader.start()
     yield Room(found[1], folder)
     server.terminate()
-    server.communicate(timeout=60)
+    server.wait(timeout=60)
+    reader.join()
+    server.stderr.close()
 
 
 @pytest.fixture

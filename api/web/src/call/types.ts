@@ -25,6 +25,7 @@ export interface Detail {
   duration_s: number
   state: 'live' | 'analysing' | 'ended' | 'interrupted'
   policy: string
+  source: string
   reviewed: boolean
   written: boolean
   progress: number | null

@@ -13,6 +13,7 @@ export interface Line {
   interruptions: number
   longest_silence_ms: number
   peak_anger: number | null
+  source: string
   reviewed: boolean
   comments: number
   written: boolean
