@@ -99,18 +99,50 @@ def speak(address: str, name: str, agent: str, team: str, queue: str) -> None:
                 door.send(sound[at : at + block].tobytes())
 
 
+SHARED = """const ask = navigator.mediaDevices.getDisplayMedia.bind(navigator.mediaDevices)
+navigator.mediaDevices.getDisplayMedia = async (...wishes) => {
+  const stream = await ask(...wishes)
+  window.shared = stream.getAudioTracks()[0]
+  return stream
+}"""
+"""Keeps the sound of the tab at hand, to be silenced."""
+REFUSED = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+
+
 def capture(browser: Browser, address: str) -> None:
+    """The page in its states, from the first look to the end of a call."""
     page = browser.new_page(viewport=WIDE)
+    page.add_init_script(SHARED)
+
+    def take(state: str) -> None:
+        name = "-".join(filter(None, ("capture", state)))
+        page.screenshot(path=PICTURES / f"{name}.png", clip={"x": 290, "y": 44, "width": 860, "height": 520})
+
     page.goto(f"{address}/capture?agent=dana")
+    expect(page.get_by_test_id("share-agent")).to_be_visible()
+    take("before")
     for party in ("agent", "customer"):
         page.get_by_test_id(f"share-{party}").click()
         expect(page.get_by_test_id(f"source-{party}")).to_have_attribute("data-state", "heard", timeout=15_000)
     page.get_by_test_id("notice").fill("announcement")
     page.get_by_test_id("start").click()
     expect(page.get_by_test_id("timer")).to_have_text("0:03", timeout=15_000)
-    page.screenshot(path=PICTURES / "capture.png", clip={"x": 0, "y": 0, "width": 1440, "height": 420})
+    take("")
+    page.get_by_test_id("pause").click()
+    expect(page.get_by_test_id("status")).to_contain_text("Paused")
+    take("paused")
+    page.get_by_test_id("pause").click()
+    page.evaluate("shared.enabled = false")
+    expect(page.get_by_test_id("source-customer")).to_have_attribute("data-state", "silent", timeout=20_000)
+    take("silent")
     page.get_by_test_id("stop").click()
     expect(page.get_by_test_id("heard")).to_be_visible(timeout=30_000)
+    take("over")
+    page.add_init_script(REFUSED)
+    page.goto(f"{address}/capture?agent=dana")
+    page.get_by_test_id("share-agent").click()
+    expect(page.get_by_test_id("problem")).to_be_visible()
+    take("refused")
     page.close()
 
 
