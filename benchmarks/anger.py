@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from itertools import count
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ from pipeline.pool import EnginePool
 from pipeline.session import CallInfo, Entry, Manner, Tick
 from pipeline.settings import POLICIES, Scores, Settings
 from pipeline.sources.recording import open_recording
-from pipeline.timebase import RATE, TICK
+from pipeline.timebase import RATE, TICK, samples
 from pipeline.triggers import OnScore
 
 SETTINGS = Settings(policy=POLICIES["standard"])
@@ -142,9 +143,9 @@ def scored(heard: Heard, model: AffectModel, settings: Scores) -> list[Score]:
     node = ScoresNode((Channel.CUSTOMER,), settings, model)
     moments, found = {moment.start: moment for moment in heard.moments}, []
     blank, numbers = np.zeros((2, TICK), np.int16), count(1)
-    samples = np.zeros((2, TICK), np.float32)
+    silent = np.zeros((2, TICK), np.float32)
     for start in range(0, int(heard.seconds * RATE), TICK):
-        tick = Tick(Frame(start, blank), TWO_CHANNEL, samples, False, numbers)
+        tick = Tick(Frame(start, blank), TWO_CHANNEL, silent, False, numbers)
         if (moment := moments.get(start)) is not None:
             tick.events = [_read(entry, model) for entry in moment.events]
             tick.manners, tick.doubt = moment.manners, set(moment.doubted)
@@ -170,14 +171,20 @@ class Point:
 
 
 def raisings(scores: Sequence[Score | Point], when: OnScore) -> list[float]:
-    """Seconds at which the score had been over the bound for long enough; again only after it was under the lower."""
+    """Seconds at which the score had been over the bound for long enough; again only after it was under the lower.
+
+    As ``pipeline.watchers`` looks for it at every tick: a score holds until the next one, which may come just then.
+    """
+    held = ceil(samples(when.for_s) / TICK) * TICK
     raised, since, up = [], None, False
     for score in scores:
-        at = score.at / RATE
-        if since is not None and not up and at - since >= when.for_s:
-            raised.append(since + when.for_s)
+        if since is not None and not up and score.at - since > held:
+            raised.append((since + held) / RATE)
             up = True
-        since = None if score.value < when.above else (at if since is None else since)
+        since = None if score.value < when.above else (score.at if since is None else since)
+        if since is not None and not up and score.at - since >= held:
+            raised.append(score.at / RATE)
+            up = True
         up = up and score.value >= when.below
     return raised
 

@@ -187,8 +187,8 @@ class Scores(Section):
     model: str = "acted"
     """Set of weights: acted (trained on acted speech, non-commercial), formula (by hand, free), or a folder of one."""
     hop_s: float = Field(default=0.512, ge=0.25, le=10.0)
-    """Seconds between two scores of a channel: as often as a voice is measured."""
-    attack_s: float = Field(default=1.5, ge=0.1, le=30.0)
+    """Seconds between two scores of a silent channel; one that speaks is scored with each block of its voice."""
+    attack_s: float = Field(default=1.7, ge=0.1, le=30.0)
     """Seconds of the speaker's own speech over which evidence of the voice is averaged (63 % of a step)."""
     tone_s: float = Field(default=8.0, ge=0.5, le=60.0)
     """Seconds of own speech in which what the recogniser's encoder heard counts less by e, until words come again."""

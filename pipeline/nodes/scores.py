@@ -27,8 +27,8 @@ DIGITS = 4
 
 
 class ScoresNode:
-    """Emits a Score for each scored channel every ``hop_s`` in which its evidence has changed, and none
-    while the server is strained: a voice that is not listened to is not a calm one.
+    """Emits a Score of a scored channel with each block of its voice, and every ``hop_s`` without one, if its evidence
+    has changed; none while the server is strained: a voice that is not listened to is not a calm one.
 
     model: None where no set of weights is loaded: then there is no score of anybody.
     """
@@ -36,7 +36,7 @@ class ScoresNode:
     def __init__(self, scored: Sequence[Channel], settings: Scores, model: AffectModel | None) -> None:
         self._settings = settings
         self._hop = samples(settings.hop_s)
-        self._due = self._hop
+        self._due = dict.fromkeys(scored, self._hop)
         self._people = {} if model is None else {who: _Person(OF[who], settings, model) for who in scored}
 
     def step(self, tick: Tick) -> None:
@@ -49,11 +49,10 @@ class ScoresNode:
                 self._people[channel].hear(manner, tick.end)
         for entry in tick.events:
             self._take(entry.n, entry.item)
-        if tick.end >= self._due:
-            self._due += self._hop
-            if tick.channels != MONO and not tick.strained:
-                for channel, person in self._people.items():
-                    self._tell(tick, channel, person)
+        for channel, person in self._people.items():
+            if channel in tick.manners or tick.end >= self._due[channel]:
+                self._due[channel] = tick.end + self._hop
+                self._tell(tick, channel, person)
 
     def _take(self, number: int, event: object) -> None:
         match event:
@@ -65,6 +64,8 @@ class ScoresNode:
                     person.overlapped(number, event, own=event.interrupter is channel)
 
     def _tell(self, tick: Tick, channel: Channel, person: "_Person") -> None:
+        if tick.channels == MONO or tick.strained:
+            return
         score = person.score(Span(max(0, tick.end - self._hop), tick.end), channel)
         if score.coverage >= self._settings.min_coverage and person.moved(score):
             tick.emit(score)

@@ -20,7 +20,7 @@ from pipeline.playbook import load_playbook
 from pipeline.session import Session
 from pipeline.settings import Scores
 from pipeline.sources.recording import open_recording
-from pipeline.timebase import RATE, Span, samples
+from pipeline.timebase import RATE, TICK, Span, samples
 from pipeline.triggers import OnScore
 from tests.pipeline.affect import A, C, Stage, at, plain, scored, speech, with_tone
 from tests.pipeline.drive import INFO, STANDARD, engines, events, frames, run
@@ -87,6 +87,17 @@ def test_a_single_loud_second_does_not_raise_anger() -> None:
     """Three seconds of features hold it, a third of it each, as in a call."""
     found = scored([*CALM, *speech(20, 23, 0.35), *speech(23, 30, 0.0)])
     assert max(score.value for score in found) < BOUND
+
+
+def test_a_voice_is_scored_as_soon_as_a_block_of_it_is_heard_and_silence_now_and_then() -> None:
+    """Waiting for a clock of its own would cost an alert a quarter of a second."""
+    ends = [samples(begin) + TICK for begin in (2.112, 2.624, 3.136)]
+    told = [score.at for score in scored(speech(2.112, 3.3, 1.5), length=12)]
+    assert set(ends) <= set(told)
+    assert [at for at in told if at <= ends[-1]] == ends
+    quiet = [at - ends[-1] for at in told if at > ends[-1]]
+    assert quiet
+    assert all(at % samples(0.512) == 0 for at in quiet)
 
 
 def test_a_steady_slow_rise_does() -> None:
