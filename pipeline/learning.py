@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import meaning
 from pipeline.channel import Channel
 from pipeline.errors import BadInput
 from pipeline.labelled import Labelled
-from pipeline.learnt import BUCKETS, FORMAT, SHARE, WIDTH, buckets, text_of
+from pipeline.learnt import BUCKETS, FORMAT, SHARE, WIDTH, buckets, from_middle, meanings
 from pipeline.tokens import tokens
 
 RIDGE = 0.3
@@ -44,12 +43,15 @@ def _role(lines: Sequence[Labelled]) -> Arrays:
     said = [tokens(line.text.split()) for line in lines]
     names = sorted({name for line in lines for name in line.labels})
     wanted = np.array([[1.0 if name in line.labels else -1.0 for name in names] for line in lines])
-    vectors = meaning.vectors([text_of(each) for each in said])
+    found = meanings(said)
+    middle = found.mean(axis=0)
+    vectors = from_middle(found, middle)
     shared = [buckets(each) for each in said]
     bias = wanted.mean(axis=0)
     weights = np.linalg.solve(_nearness(vectors, shared) + RIDGE * np.eye(len(lines)), wanted - bias)
     return {
         "names": np.array(names),
+        "middle": middle,
         "vectors": vectors.astype(np.float16),
         "weights": weights.astype(np.float32),
         "words": _words(shared, weights).astype(np.float16),

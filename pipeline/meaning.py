@@ -7,12 +7,20 @@ from models.errors import ModelError
 from models.sentences import Vectors
 from pipeline.errors import EngineFault
 
-__all__ = ["Vectors", "vectors"]
+__all__ = ["Vectors", "halfway", "vectors"]
 
 
 def vectors(texts: Sequence[str]) -> Vectors:
     """float32 (n, 384), each of length 1: products are cosines. Raises EngineFault."""
     try:
         return sentences.vectors(texts)
+    except ModelError as error:
+        raise EngineFault(str(error)) from error
+
+
+def halfway(texts: Sequence[str]) -> Vectors:
+    """float32 (n, 384), of any length: what the network knows at its fourth of six layers. Raises EngineFault."""
+    try:
+        return sentences.halfway(texts)
     except ModelError as error:
         raise EngineFault(str(error)) from error

@@ -250,7 +250,7 @@ def test_a_warm_finder_makes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -
         for module, name in ((sentences, "_loaded"), (re, "compile")):
             patched.setattr(module, name, lambda *_: pytest.fail("made when it was needed"))
         found = finder.find(Channel.CUSTOMER, said)
-    sentences._vector.cache_clear()
+    sentences._both.cache_clear()
     assert found
     assert found == Finder(load_cues(Cues())).find(Channel.CUSTOMER, said)
 

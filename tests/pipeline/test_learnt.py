@@ -13,7 +13,7 @@ from pipeline.cuebook import load_cues
 from pipeline.cues import Finder, Found
 from pipeline.errors import BadInput
 from pipeline.labelled import Labelled
-from pipeline.learnt import features, load_learnt
+from pipeline.learnt import features, from_middle, load_learnt
 from pipeline.settings import Cues
 from pipeline.tokens import tokens
 
@@ -105,7 +105,7 @@ def test_other_files_are_no_weights(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"ours\.npz: no weights of `calmline cues train`"):
         load_learnt(Cues(weights=str(path)))
     np.savez(path, format=np.array(0))
-    with pytest.raises(BadInput, match="format 0 is not 1: train them anew"):
+    with pytest.raises(BadInput, match="format 0 is not 2: train them anew"):
         load_learnt(Cues(weights=str(path)))
 
 
@@ -134,3 +134,28 @@ def test_a_meaning_depends_on_no_other_text() -> None:
     assert np.allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-5)
     assert np.array_equal(together[1], sentences.vectors(texts[1:2])[0])
     assert sentences.vectors([]).shape == (0, sentences.SIZE)
+
+
+def test_half_way_the_network_knows_something_else_and_its_end_stays_as_it_was() -> None:
+    """Each from the file alone, whose bytes the addition must leave as they are."""
+    import onnxruntime  # type: ignore[import-untyped,unused-ignore]
+
+    text = "Nobody listens to me."
+    plain = onnxruntime.InferenceSession(sentences._file(*sentences.NETWORK), providers=["CPUExecutionProvider"])
+    pieces = np.array([sentences._loaded()[1].encode(text).ids], np.int64)
+    ones, zeros = np.ones_like(pieces), np.zeros_like(pieces)
+    states = plain.run(None, {"input_ids": pieces, "attention_mask": ones, "token_type_ids": zeros})
+    mean = states[0][0].mean(axis=0)
+    assert np.allclose(sentences.vectors([text])[0], mean / np.linalg.norm(mean), atol=1e-5)
+    half = sentences.halfway([text, "It is Tuesday."])
+    assert half.shape == (2, sentences.SIZE)
+    assert np.array_equal(half[0], sentences.halfway([text])[0])
+    assert not np.allclose(half[0], mean, atol=0.1)
+    assert sentences.halfway([]).shape == (0, sentences.SIZE)
+
+
+def test_what_lies_in_the_middle_of_all_lines_has_no_direction_and_no_fault() -> None:
+    middle = np.full(sentences.SIZE, 0.5, np.float32)
+    found = from_middle(np.stack([middle, middle * 3]), middle)
+    assert not found[0].any()
+    assert np.linalg.norm(found[1]) == pytest.approx(1.0)
